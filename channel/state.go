@@ -39,6 +39,10 @@ type State struct {
 	// BOLT 3's compact storage, bucket order, without the trailing empty
 	// buckets.
 	Secrets []Secret
+	// NoSecretStorage says that the entry has no storage for them at all
+	// (counterparty_secrets is null or absent). No signer of today writes that,
+	// and Greenlight's converter warns of it.
+	NoSecretStorage bool
 }
 
 // Commitment lists the output values of one commitment transaction. They are
