@@ -1,0 +1,51 @@
+package vlsstate
+
+import (
+	"math"
+
+	"github.com/btcsuite/btcd/wire"
+)
+
+// tracker takes heights out of vls-persist's ChainTrackerEntry. Its listeners
+// are a list of [outpoint, [monitor state, watches]].
+func (r *entryReader) tracker(value node) {
+	o := value.object()
+	height := uint32(o.get("height").uint(math.MaxUint32))
+	heights := make(map[wire.OutPoint]Heights)
+	for _, listener := range o.get("listeners").array(maxList) {
+		pair := listener.tuple(2)
+		funding := pair[0].outPoint()
+		state := pair[1].tuple(2)[0].object()
+		heights[funding] = Heights{
+			Funding:            state.height("funding_height"),
+			FundingDoubleSpent: state.height("funding_double_spent_height"),
+			MutualClose:        state.height("mutual_closing_height"),
+			UnilateralClose:    state.height("unilateral_closing_height"),
+			ClosingSwept:       state.height("closing_swept_height"),
+			OurOutputSwept:     state.height("our_output_swept_height"),
+		}
+	}
+	if value.d.err == nil {
+		r.b.TrackerHeight = height
+		r.b.Heights = heights
+	}
+}
+
+// outPoint reads an outpoint whose txid is in internal byte order (vls-core
+// OutPointReversedDef).
+func (n node) outPoint() wire.OutPoint {
+	o := n.object()
+	txid := o.get("txid").hash()
+	vout := o.get("vout").uint(math.MaxUint32)
+	return wire.OutPoint{Hash: txid, Index: uint32(vout)}
+}
+
+// height reads a block height that may be missing or null.
+func (o *objectNode) height(name string) *uint32 {
+	n := o.optional(name)
+	if n == nil {
+		return nil
+	}
+	h := uint32(n.uint(math.MaxUint32))
+	return &h
+}
