@@ -34,6 +34,8 @@ const (
 	Busy                     Name = "busy"
 	UnknownChannel           Name = "unknown_channel"
 	Unclaimed                Name = "output_unclaimed"
+	PeerStale                Name = "peer_stale"
+	RecordUnreadable         Name = "record_unreadable"
 )
 
 var codes = map[Name]int{
@@ -61,6 +63,8 @@ var codes = map[Name]int{
 	NeedsSecret:              3132,
 	UnknownChannel:           3140,
 	Unclaimed:                3141,
+	PeerStale:                3142,
+	RecordUnreadable:         3143,
 }
 
 // Code returns the JSON-RPC code of a failure's name; an unknown name has
