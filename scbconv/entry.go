@@ -15,11 +15,19 @@ import (
 
 const (
 	// MaxSize is the largest encoded entry, in bytes, that Decode looks at. The
-	// largest possible one (a DNS name of 255 bytes, a full shachain) has 2,560.
+	// largest possible one (a DNS name of 255 bytes, a full shachain) has 2,563.
 	MaxSize = 4096
 	// MaxChannelTypeSize is the longest channel type, in bytes; the feature bits
 	// assigned so far need seven.
 	MaxChannelTypeSize = 64
+)
+
+// The older form has CLN's internal kind of address at this offset, and only a
+// wireaddr can follow (common/wireaddr.h ADDR_INTERNAL_WIREADDR). Read as
+// today's form the same bytes are a Tor v3 address with a wrong checksum.
+const (
+	legacyAt      = 8 + 32 + channel.PubKeySize
+	legacyAddress = 4
 )
 
 // ErrEntry is matched by every error of Decode, DecodeHex and Encode. The text
@@ -42,9 +50,10 @@ type Entry struct {
 	// ChannelType is a feature bitmap (BOLT 2, bit 0 is the lowest bit of the
 	// last byte). CLN writes no leading zero bytes, Greenlight does.
 	ChannelType []byte
-	// TLVs is nil in the form that CLN wrote before it had TLV records: such an
-	// entry ends after the channel type, without a length. recoverchannel reads
-	// it still, but takes our basepoints for the peer's.
+	// TLVs is nil in the older form (legacy_scb_chan), which CLN wrote before
+	// v25.02 and which is in its documentation still: it has one more byte before
+	// the address and ends after the channel type. Recoverchannel of today does
+	// not read it.
 	TLVs *TLVs
 }
 
@@ -82,7 +91,11 @@ func (e *Entry) Encode() ([]byte, error) {
 	if err := e.check(); err != nil {
 		return nil, err
 	}
-	return e.marshal(e.Address.append(nil)), nil
+	var addr []byte
+	if e.TLVs == nil {
+		addr = append(addr, legacyAddress)
+	}
+	return e.marshal(e.Address.append(addr)), nil
 }
 
 // EncodeHex returns Encode's bytes as lower-case hex, the form of
@@ -145,12 +158,22 @@ func DecodeHex(s string) (*Entry, error) {
 	return Decode(raw)
 }
 
-// Decode reads one entry and nothing after it. The error matches ErrEntry and
-// names the field.
+// Decode reads one entry, of today's form or the older one, and nothing after
+// it. The error matches ErrEntry and names the field.
 func Decode(raw []byte) (*Entry, error) {
 	if len(raw) > MaxSize {
 		return nil, fieldError("length", "%d bytes, at most %d", len(raw), MaxSize)
 	}
+	e, err := decode(raw, false)
+	if err != nil && len(raw) > legacyAt && raw[legacyAt] == legacyAddress {
+		if old, errOld := decode(raw, true); errOld == nil {
+			return old, nil
+		}
+	}
+	return e, err
+}
+
+func decode(raw []byte, legacy bool) (*Entry, error) {
 	var (
 		e    Entry
 		err  error
@@ -166,6 +189,9 @@ func Decode(raw []byte) (*Entry, error) {
 	}
 	if e.NodeID, err = readKey(&s, "node_id"); err != nil {
 		return nil, err
+	}
+	if legacy {
+		s.Skip(1)
 	}
 	if e.Address, err = readAddress(&s); err != nil {
 		return nil, fieldError("addr", "%s", err)
@@ -186,7 +212,10 @@ func Decode(raw []byte) (*Entry, error) {
 	if len(typ) > 0 {
 		e.ChannelType = append([]byte(nil), typ...)
 	}
-	if s.Empty() {
+	if legacy {
+		if !s.Empty() {
+			return nil, fieldError("length", "%d bytes too many", len(s))
+		}
 		return &e, nil
 	}
 	var size uint32

@@ -17,7 +17,7 @@ const maxShachain = 49
 // BOLT 3's compact storage (CLN common/htlc_wire.c, struct shachain). CLN
 // writes an empty one for a channel that was never used.
 type Shachain struct {
-	// MinIndex is the lowest index, that of the secret revealed last; 0 in an
+	// MinIndex is the lowest index, that of the secret revealed last; 2^48 in an
 	// empty storage.
 	MinIndex uint64
 	// Secrets are in bucket order: the secret at position i has an index with i
@@ -41,14 +41,12 @@ func (s *Shachain) check() error {
 	if len(s.Secrets) > maxShachain {
 		return fmt.Errorf("%d secrets, at most %d", len(s.Secrets), maxShachain)
 	}
-	lowest := uint64(0)
+	lowest := uint64(channel.MaxShachainIndex + 1)
 	for i, secret := range s.Secrets {
 		if at, ok := bucket(secret.Index); !ok || at != i {
 			return fmt.Errorf("the index at position %d belongs elsewhere", i)
 		}
-		if i == 0 || secret.Index < lowest {
-			lowest = secret.Index
-		}
+		lowest = min(lowest, secret.Index)
 	}
 	if s.MinIndex != lowest {
 		return errors.New("the lowest index is not the lowest of the secrets")
