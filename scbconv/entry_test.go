@@ -68,7 +68,7 @@ func TestHostileEntriesAreRefusedByField(t *testing.T) {
 		{"a byte after the end", "tlvs: 1 bytes follow", append(bytes.Clone(good), 0)},
 		{"node id off the curve", "node_id: no such point", splice(good, 40, 33, offCurve)},
 		{"node id uncompressed", "node_id: no such point", splice(good, 40, 1, "04")},
-		{"Tor v2", "addr: Tor v2", splice(good, 73, 7, "03"+strings.Repeat("61", 10)+"2607")},
+		{"Tor v2", "addr: an address of Tor v2", splice(good, 73, 7, "03"+strings.Repeat("61", 10)+"2607")},
 		{"address kind 0", "addr: unknown kind", splice(good, 73, 1, "00")},
 		{"address kind 6", "addr: unknown kind", splice(good, 73, 1, "06")},
 		{"port 0", "addr: port 0", splice(good, 78, 2, "0000")},

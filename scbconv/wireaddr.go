@@ -42,7 +42,7 @@ func readAddress(s *cryptobyte.String) (Address, error) {
 		}
 		size = int(n)
 	case torV2:
-		return a, errors.New("Tor v2 addresses no longer exist")
+		return a, errors.New("an address of Tor v2, which no longer exists")
 	default:
 		return a, errors.New("unknown kind of address")
 	}
