@@ -55,13 +55,13 @@ func (r *entryReader) channel(rest string, value node) {
 	if enforcement.raw == nil {
 		enforcement.fail("missing")
 	}
+	r.b.Channels = append(r.b.Channels, c)
 	s := readEnforcement(enforcement, c.CapacitySat)
 	if state.err != nil {
 		r.add(StateLost, state.err)
-	} else {
-		c.State = s
+		return
 	}
-	r.b.Channels = append(r.b.Channels, c)
+	c.State = s
 	d.ignored += state.ignored
 	r.noteIgnored(d)
 }

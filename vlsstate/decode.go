@@ -98,7 +98,11 @@ func (o *objectNode) nullable(name string) *node {
 }
 
 // done counts what nobody asked for.
-func (o *objectNode) done() { o.d.ignored += len(o.members) }
+func (o *objectNode) done() {
+	if o.d.err == nil {
+		o.d.ignored += len(o.members)
+	}
+}
 
 func join(path, name string) string {
 	if path == "" {

@@ -27,8 +27,12 @@ func Parse(data []byte) (*Backup, error) {
 	if err := checkJSON(data); err != nil {
 		return nil, notJSON(data, err)
 	}
+	text := bytes.TrimSpace(data)
+	if text[0] == '[' {
+		return nil, notABackup("it is a JSON list, perhaps the output of Greenlight's inspection")
+	}
 	d := &decoder{}
-	top := node{d: d, raw: bytes.TrimSpace(data)}.object()
+	top := node{d: d, raw: text}.object()
 	if d.err != nil {
 		return nil, notABackup("the top level is %s", d.err.reason)
 	}
@@ -178,11 +182,12 @@ func (b *Backup) readValues(values node) error {
 			continue
 		}
 		b.Entries = append(b.Entries, entry)
-		if note != "" {
-			r.note(note)
-		}
+		before := len(b.Problems)
 		if !entry.Tombstone() {
 			r.read(&b.Entries[len(b.Entries)-1])
+		}
+		if note != "" && len(b.Problems) == before {
+			r.note(note)
 		}
 	}
 	slices.SortFunc(b.Entries, func(x, y Entry) int { return cmp.Compare(x.Key, y.Key) })
