@@ -17,6 +17,8 @@ const (
 	NotABackup               Name = "not_a_backup"
 	UnsupportedVersion       Name = "unsupported_version"
 	BackupTooLarge           Name = "backup_too_large"
+	OlderState               Name = "older_state"
+	BackupNotWritten         Name = "backup_not_written"
 	WrongNode                Name = "wrong_node"
 	WrongNetwork             Name = "wrong_network"
 	UnsupportedKeyDerivation Name = "unsupported_key_derivation"
@@ -46,6 +48,8 @@ var codes = map[Name]int{
 	NotABackup:               3102,
 	UnsupportedVersion:       3103,
 	BackupTooLarge:           3104,
+	OlderState:               3105,
+	BackupNotWritten:         3106,
 	WrongNode:                3110,
 	WrongNetwork:             3111,
 	UnsupportedKeyDerivation: 3112,
