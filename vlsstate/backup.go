@@ -17,8 +17,39 @@ const Version = 1
 // gives CLN's keys.
 const NativeKeyDerivation = 1
 
+// Source says what a Backup was read from.
+type Source uint8
+
+// The inputs that this package reads.
+const (
+	// FromBackup is a backup file of version 1.
+	FromBackup Source = iota
+	// FromState is the bare state that Greenlight's node side stores.
+	FromState
+	// FromDump is the text of vlsd --dump-storage or --dump-lss.
+	FromDump
+	// FromMerge is more than one input.
+	FromMerge
+)
+
+// String returns the stable name.
+func (s Source) String() string {
+	switch s {
+	case FromBackup:
+		return "backup"
+	case FromState:
+		return "state"
+	case FromDump:
+		return "dump"
+	case FromMerge:
+		return "merge"
+	}
+	return fmt.Sprintf("Source(%d)", uint8(s))
+}
+
 // Backup is one signer backup, or a merge of several states.
 type Backup struct {
+	Source Source
 	// CreatedAt is when the signer wrote the snapshot, in UTC; zero where the
 	// input was no backup file.
 	CreatedAt time.Time
@@ -48,7 +79,7 @@ type Backup struct {
 	Problems []*EntryError
 	// Entries are all well-formed entries in the order of their keys,
 	// tombstones and those with a problem in their value included.
-	Entries []Entry
+	Entries Entries
 }
 
 // StrategyKind says when a signer writes its backup.

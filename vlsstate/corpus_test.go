@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
 
 	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/failure"
 )
 
 const corpus = "../testdata/corpus"
@@ -493,3 +495,5 @@ func TestCanonicalFormOfAGenuineValueIsItsCompactForm(t *testing.T) {
 		}
 	}
 }
+
+func asFailure(err error, out **failure.Error) bool { return errors.As(err, out) }

@@ -21,14 +21,17 @@ const signingDomain = "greenlight/state-signing/v1"
 type Entry struct {
 	Key     string
 	Version uint64
-	// Value is the value's JSON in canonical form: names sorted, no spaces.
+	// Value is the value's JSON in canonical form: names sorted, no spaces;
+	// empty where a vlsd store deleted the key.
 	Value []byte
 	// Signature is nil where the entry carries none, else SignatureSize bytes.
 	Signature []byte
 }
 
-// Tombstone reports whether the entry says that its key was deleted.
-func (e *Entry) Tombstone() bool { return e.Version == TombstoneVersion }
+// Tombstone reports whether the entry says that its key was deleted: the
+// Greenlight signer gives it the highest version, a vlsd store the next
+// version and no value.
+func (e *Entry) Tombstone() bool { return e.Version == TombstoneVersion || len(e.Value) == 0 }
 
 // Kind is the part of the key before the first slash.
 func (e *Entry) Kind() Kind { k, _ := splitKey(e.Key); return k }

@@ -22,7 +22,7 @@ type entryReader struct {
 // problemAt names an entry as far as its key can be read.
 func problemAt(key string, position int) EntryError {
 	kind, rest := splitKey(key)
-	p := EntryError{Kind: kind, Position: position}
+	p := EntryError{Kind: kind, Position: position, key: key}
 	switch kind {
 	case KindChannel:
 		if _, ck, reason := parseChannelKey(rest); reason == "" {

@@ -59,10 +59,10 @@ func parseEnvelope(top *objectNode) (*Backup, error) {
 	state := top.get("state").object()
 	if d.err == nil {
 		at, err := time.Parse(time.RFC3339, created)
-		if err != nil {
-			d.fail("created_at", "not an RFC 3339 time")
-		}
 		b.CreatedAt = at.UTC()
+		if err != nil || b.CreatedAt.Unix() <= 0 || b.CreatedAt.Year() > 9999 {
+			d.fail("created_at", "not an RFC 3339 time after 1970")
+		}
 	}
 	values := state.get("values")
 	if d.err == nil && len(top.members)+len(state.members) > 0 {
@@ -107,7 +107,7 @@ func ParseState(data []byte) (*Backup, error) {
 	if err != nil {
 		return nil, notABackup("field values: %v", err)
 	}
-	b := &Backup{}
+	b := &Backup{Source: FromState}
 	for _, m := range members {
 		kind, rest := splitKey(m.name)
 		if kind != KindNode {
@@ -168,8 +168,7 @@ func (b *Backup) readValues(values node) error {
 	for _, m := range members {
 		count[m.name]++
 	}
-	b.Peers = make(map[channel.PubKey]Peer)
-	b.Heights = make(map[wire.OutPoint]Heights)
+	var list []located
 	for i, m := range members {
 		r := entryReader{b: b, problem: problemAt(m.name, i+1)}
 		if count[m.name] > 1 {
@@ -181,17 +180,41 @@ func (b *Backup) readValues(values node) error {
 			r.lost(err)
 			continue
 		}
-		b.Entries = append(b.Entries, entry)
-		before := len(b.Problems)
-		if !entry.Tombstone() {
-			r.read(&b.Entries[len(b.Entries)-1])
-		}
-		if note != "" && len(b.Problems) == before {
-			r.note(note)
-		}
+		list = append(list, located{Entry: entry, position: i + 1, note: note})
 	}
-	slices.SortFunc(b.Entries, func(x, y Entry) int { return cmp.Compare(x.Key, y.Key) })
-	return b.checkNode()
+	return b.load(list)
+}
+
+// located is a well-formed entry with its place in the input.
+type located struct {
+	Entry
+	position int
+	note     string
+}
+
+// load reads the values of well-formed entries, each key once, in the input's
+// order, and keeps the entries.
+func (b *Backup) load(list []located) error {
+	b.Peers = make(map[channel.PubKey]Peer)
+	b.Heights = make(map[wire.OutPoint]Heights)
+	for i := range list {
+		e := &list[i]
+		r := entryReader{b: b, problem: problemAt(e.Key, e.position)}
+		before := len(b.Problems)
+		if !e.Tombstone() {
+			r.read(&e.Entry)
+		}
+		if e.note != "" && len(b.Problems) == before {
+			r.note(e.note)
+		}
+		b.Entries = append(b.Entries, e.Entry)
+	}
+	sortEntries(b.Entries)
+	if err := b.checkNode(); err != nil {
+		return err
+	}
+	slices.SortStableFunc(b.Problems, func(x, y *EntryError) int { return cmp.Compare(x.Position, y.Position) })
+	return nil
 }
 
 // checkNode refuses a foreign key derivation and remarks on a missing node.

@@ -66,6 +66,9 @@ type EntryError struct {
 	Field  string
 	Reason string
 	Effect Effect
+
+	// key is the entry's whole key.
+	key string
 }
 
 // Error returns one line: which entry, which field, why, and what it costs.
