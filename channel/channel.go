@@ -119,6 +119,9 @@ type ID [32]byte
 // String returns 64 lower-case hex digits, as every CLN answer prints it.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
+// MarshalText returns the hex form.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
 // V1ID is the channel id of a channel opened with open_channel: the funding
 // txid with its last two bytes XORed with the output index (BOLT 2).
 func V1ID(funding wire.OutPoint) ID {

@@ -1,11 +1,9 @@
 package scbconv
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -29,7 +27,8 @@ var greenlightChannelTypes = map[channel.Type][]byte{
 }
 
 // Report is what Greenlight's converter gives (gl-client 0.7.0, CLNBackup).
-// Field order is the order of its JSON.
+// Field order is the order of its JSON: encoded with an indent of two spaces and
+// without HTML escapes it is Greenlight's own text.
 type Report struct {
 	Request          Request         `json:"request"`
 	TotalChannels    int             `json:"total_channels"`
@@ -67,22 +66,6 @@ type ReportSkipped struct {
 	ChannelKey string         `json:"channel_key"`
 	PeerID     channel.PubKey `json:"peer_id"`
 	Warnings   []string       `json:"warnings"`
-}
-
-// JSON returns the report in the bytes of Greenlight's own text: two spaces of
-// indent, a line feed at the end.
-func (r *Report) JSON() ([]byte, error) { return indented(r) }
-
-// JSON returns {"scb": [...]}, indented as in a Report.
-func (r Request) JSON() ([]byte, error) { return indented(r) }
-
-func indented(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	err := enc.Encode(v)
-	return b.Bytes(), err
 }
 
 // Refusal is a refusal of Greenlight's converter, in its words. They can hold

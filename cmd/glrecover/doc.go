@@ -1,0 +1,25 @@
+// Glrecover recovers the channels of a lost Greenlight node from its signer
+// backup. Started by lightningd it is a plugin; started by hand it is a command
+// line that needs no node:
+//
+//	glrecover inspect FILE    what a signer backup holds and what it proves
+//	glrecover convert FILE    the static channel backup entries, for recoverchannel
+//	glrecover version
+//	glrecover help [COMMAND]
+//
+// FILE is a signer backup, or - for standard input. Flags may stand before or
+// after it. Exit codes:
+//
+//	0  done, and nothing wrong was found
+//	1  refused, or a problem was found; the text says which
+//	2  the command line is wrong
+//	3  the file cannot be read, or is not a signer backup
+//	4  the result could not be written
+//
+// Errors go to standard error and begin with a stable name (package failure).
+//
+// The command line only reads files and writes at most the one file that was
+// asked for, and never over an existing one. It never opens a network
+// connection, never talks to a node, and never shows an invoice, a payee or a
+// secret.
+package main

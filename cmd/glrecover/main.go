@@ -1,0 +1,23 @@
+package main
+
+import (
+	"os"
+	"time"
+)
+
+// version is set by the linker (Makefile).
+var version = "unknown"
+
+// commands are the commands of the command line, in the order of the help.
+func commands() []command {
+	return []command{
+		inspectCommand,
+		convertCommand,
+		versionCommand,
+	}
+}
+
+func main() {
+	c := &cli{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now}
+	os.Exit(c.run(os.Args[1:]))
+}
