@@ -1,0 +1,78 @@
+package vlsstate
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// FileSystem is what WriteFile needs of a file system; a test puts one in its
+// place that loses power between any two calls.
+type FileSystem interface {
+	// ReadFile reads a regular file of at most MaxSize bytes; a missing one is
+	// an error that matches fs.ErrNotExist.
+	ReadFile(path string) ([]byte, error)
+	// CreateTemp makes a new file of mode 0600 in dir; its name is prefix and
+	// something random.
+	CreateTemp(dir, prefix string) (File, error)
+	// List returns the names in dir that begin with prefix.
+	List(dir, prefix string) ([]string, error)
+	Rename(from, to string) error
+	Remove(path string) error
+	// SyncDir makes renames and removals in dir durable.
+	SyncDir(dir string) error
+}
+
+// File is a file that is being written.
+type File interface {
+	io.Writer
+	Name() string
+	Sync() error
+	Close() error
+}
+
+// Disk is the machine's own file system.
+type Disk struct{}
+
+// ReadFile implements FileSystem.
+func (Disk) ReadFile(path string) ([]byte, error) { return readFile(path) }
+
+// CreateTemp implements FileSystem; os.CreateTemp's mode is 0600.
+func (Disk) CreateTemp(dir, prefix string) (File, error) {
+	f, err := os.CreateTemp(dir, prefix+"*")
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// List implements FileSystem.
+func (Disk) List(dir, prefix string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, e := range entries {
+		if name := e.Name(); len(name) > len(prefix) && name[:len(prefix)] == prefix {
+			out = append(out, name)
+		}
+	}
+	return out, nil
+}
+
+// Rename implements FileSystem.
+func (Disk) Rename(from, to string) error { return os.Rename(from, to) }
+
+// Remove implements FileSystem.
+func (Disk) Remove(path string) error { return os.Remove(path) }
+
+// SyncDir implements FileSystem.
+func (Disk) SyncDir(dir string) error {
+	d, err := os.Open(filepath.Clean(dir))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
