@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 UNIT    := $(shell $(GO) list ./... | grep -v /integration)
 FUZZTIME ?= 60s
 
-.PHONY: build demo test unit regtest lint fuzz bench docker help clean
+.PHONY: build demo test unit regtest race lint fuzz bench docker help clean
 
 build: ## static binary in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/glrecover
@@ -22,6 +22,9 @@ unit: ## tests that need no node
 
 regtest: ## scenarios on real bitcoind, lightningd and lnd, where they are on PATH
 	$(GO) test -timeout 40m -v ./integration/... | $(GO) run ./integration/quiet
+
+race: ## the concurrent packages under the race detector
+	CGO_ENABLED=1 $(GO) test -race ./recovery/... ./lightningd/... ./plugin/... ./peer/... ./chain/...
 
 lint: ## gofumpt, vet, staticcheck, layers and stdout rules
 	$(GO) vet ./...

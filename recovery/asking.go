@@ -1,0 +1,329 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/peer"
+	"github.com/glrecover/glrecover/scbconv"
+)
+
+// tryAddressAfter is after how many vain tries another address of the peer is
+// looked for.
+const tryAddressAfter = 2
+
+// Reasons that Decide gives to withhold an ask begin with these.
+const (
+	withheldAlive = "hosted_node_alive: "
+	withheldStale = "peer_stale: "
+)
+
+// askDue starts sessions with the peers that are due, one per peer, and returns
+// when to look again.
+func (s *Service) askDue(ctx context.Context, f *facts) time.Duration {
+	if f.keys == nil {
+		s.allNeedSecret(ctx, f.secretErr)
+		return min(idlePace, secretRetry)
+	}
+	now := s.Now()
+	wait := idlePace
+	due := map[channel.PubKey][]channel.Key{}
+	s.mu.Lock()
+	if s.run == nil || s.run.Alive != "" {
+		s.mu.Unlock()
+		return wait
+	}
+	busy, sessions := map[channel.PubKey]bool{}, 0
+	for k, t := range s.tracks {
+		if t.asking && !busy[k.Peer] {
+			busy[k.Peer] = true
+			sessions++
+		}
+	}
+	for k, t := range s.tracks {
+		if !t.State.Asks() || busy[k.Peer] {
+			continue
+		}
+		if _, there := f.stubs[t.Channel.ID()]; !there {
+			continue // importLate sees to it
+		}
+		if left := t.next.Sub(now); left > 0 {
+			wait = min(wait, left)
+			continue
+		}
+		due[k.Peer] = append(due[k.Peer], k)
+	}
+	for p, keys := range due {
+		if sessions >= asksAtOnce {
+			wait = min(wait, firstRetry)
+			break
+		}
+		sessions++
+		for _, k := range keys {
+			s.tracks[k].asking = true
+		}
+		go s.askPeer(ctx, p, keys, f)
+	}
+	s.mu.Unlock()
+	return wait
+}
+
+// allNeedSecret tells that no peer can be asked without the node's secret.
+func (s *Service) allNeedSecret(ctx context.Context, err error) {
+	for _, k := range s.followed() {
+		if s.stateOf(k).Asks() {
+			s.setState(ctx, k, NeedsSecret, fmt.Sprint(err))
+		}
+	}
+}
+
+// askPeer asks one peer for each of its channels, one at a time.
+func (s *Service) askPeer(ctx context.Context, p channel.PubKey, keys []channel.Key, f *facts) {
+	defer s.nudge()
+	for _, k := range keys {
+		s.askChannel(ctx, p, k, f)
+		s.mu.Lock()
+		if t := s.tracks[k]; t != nil {
+			t.asking = false
+		}
+		s.mu.Unlock()
+	}
+}
+
+// askChannel is one session for one channel, and what follows from it.
+func (s *Service) askChannel(ctx context.Context, p channel.PubKey, k channel.Key, f *facts) {
+	s.mu.Lock()
+	t := s.tracks[k]
+	if t == nil || !t.State.Asks() {
+		s.mu.Unlock()
+		return
+	}
+	kept, tries := t.track, t.tries
+	s.mu.Unlock()
+
+	addr, source, ok := s.addressFor(ctx, &kept, tries)
+	if !ok {
+		s.retryLater(k)
+		s.setState(ctx, k, NeedsAddress, "no address of the peer is known: call glrecover again with the parameter addresses, or wait until gossip has it")
+		return
+	}
+	target, err := targetAt(p, addr)
+	if err != nil {
+		s.retryLater(k)
+		s.setState(ctx, k, NeedsAddress, err.Error())
+		return
+	}
+	decide := s.decideFor(&kept, f.keys)
+	_, peers, err := s.openKeys()
+	if err != nil {
+		return
+	}
+	o, err := peers.AskClose(ctx, target, peer.Ask{
+		Channel: kept.Channel.ID(), Decide: decide,
+		Probe: kept.Numbers != nil || !kept.Asked.IsZero(),
+	})
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		s.retryLater(k)
+		s.setState(ctx, k, kept.State, err.Error())
+		return
+	}
+	s.answered(ctx, k, &kept, o, addr, source)
+}
+
+// answered draws the consequences of one session.
+func (s *Service) answered(ctx context.Context, k channel.Key, was *track, o *peer.Outcome, addr scbconv.Address, source string) {
+	said := func(format string) string { return fmt.Sprintf(format, addr, o.Reason) }
+	switch o.Result {
+	case peer.ClosedSaid, peer.Asked:
+		s.mu.Lock()
+		t := s.tracks[k]
+		t.Asked, t.Said = s.Now(), o.Reason
+		t.Address, t.Source = addr.String(), source
+		t.tries++
+		// The close is in the mempool within a second or not at all; then the
+		// peer was told and evicted us, and is asked again.
+		t.next = s.Now().Add(max(10*firstRetry, retryAfter(t.tries)))
+		kept := t.track
+		s.mu.Unlock()
+		s.keep(ctx, &kept)
+		s.setState(ctx, k, CloseRequested, said("%s was asked to close and said: %s"))
+	case peer.Withheld:
+		s.withheld(ctx, k, o.Reason)
+	case peer.Evicted:
+		s.retrySoon(k)
+		s.setState(ctx, k, was.State, said("%s hung up (%s); lightningd's own connection takes turns with ours"))
+	case peer.WrongKey:
+		s.retryLater(k)
+		s.setState(ctx, k, NeedsAddress, said("%s is not this peer: %s"))
+	case peer.Unreachable:
+		s.retryLater(k)
+		s.setState(ctx, k, was.State, said("%s cannot be reached: %s"))
+	case peer.NoReestablish:
+		s.retryLater(k)
+		s.setState(ctx, k, was.State, said("%s does not speak of this channel: %s. It may have closed or forgotten it"))
+	case peer.Refused:
+		s.retryLater(k)
+		s.setState(ctx, k, was.State, said("%s refuses: %s"))
+	case peer.Silent:
+		s.retryLater(k)
+		s.setState(ctx, k, was.State, said("%s accepts the connection and says nothing (%s)"))
+	case peer.Garbage:
+		s.retryLater(k)
+		s.setState(ctx, k, was.State, said("%s sends what is no Lightning message (%s)"))
+	case peer.Read:
+		s.retryLater(k)
+	}
+}
+
+// withheld is where the peer's numbers forbid to go on.
+func (s *Service) withheld(ctx context.Context, k channel.Key, reason string) {
+	switch {
+	case strings.HasPrefix(reason, withheldAlive):
+		s.stopAll(ctx, strings.TrimPrefix(reason, withheldAlive))
+	case strings.HasPrefix(reason, withheldStale):
+		s.setState(ctx, k, PeerStale, strings.TrimPrefix(reason, withheldStale)+staleAdvice)
+	default:
+		s.setState(ctx, k, NeedsOperator, reason)
+	}
+}
+
+const staleAdvice = ": to ask it now would make it publish a commitment that it has revoked. Wait until it has its state back, " +
+	"or call glrecover again with override='[\"peer_stale\"]'"
+
+// stopAll is the loud end of all nudges.
+func (s *Service) stopAll(ctx context.Context, why string) {
+	s.mu.Lock()
+	if s.run == nil {
+		s.mu.Unlock()
+		return
+	}
+	s.run.Alive = why
+	kept := *s.run
+	s.mu.Unlock()
+	s.log.Errorf("THE HOSTED NODE SEEMS TO BE ALIVE: %s. No peer is asked to close any more", why)
+	if err := save(ctx, s.node, recordRun, &kept); err != nil {
+		s.log.WithError(err).Error("this could not be recorded")
+	}
+	for _, k := range s.followed() {
+		if st := s.stateOf(k); st.Asks() {
+			s.setState(ctx, k, HostedAlive, why)
+		}
+	}
+}
+
+// decideFor looks at the peer's numbers before anything is sent on the channel.
+func (s *Service) decideFor(t *track, keys Keys) peer.Decide {
+	return func(r peer.Reestablish) (bool, string) {
+		if n := t.Numbers; n != nil && (r.NextCommitment > n.NextCommitment || r.NextRevocation > n.NextRevocation) {
+			return false, withheldAlive + fmt.Sprintf("the peer's numbers for channel %s moved from %d/%d to %d/%d since the import: something else with this node's key uses the channel",
+				t.Channel.ID(), n.NextCommitment, n.NextRevocation, r.NextCommitment, r.NextRevocation)
+		}
+		if t.StaleAllowed {
+			return true, ""
+		}
+		if n := t.Numbers; n != nil && (r.NextCommitment < n.NextCommitment || r.NextRevocation < n.NextRevocation) {
+			return false, withheldStale + fmt.Sprintf("the peer's numbers went back from %d/%d to %d/%d",
+				n.NextCommitment, n.NextRevocation, r.NextCommitment, r.NextRevocation)
+		}
+		v := freshness(&t.Channel, r, keys)
+		if v.Kind == peer.PeerStale {
+			return false, withheldStale + v.Reason
+		}
+		return true, ""
+	}
+}
+
+// freshness compares a peer's numbers with the backup's, checking its proof
+// with our own secrets where there are keys.
+func freshness(c *channel.Channel, r peer.Reestablish, keys Keys) peer.Verdict {
+	if keys == nil {
+		return peer.Freshness(c, r, nil)
+	}
+	var failed error
+	v := peer.Freshness(c, r, func(n uint64) [32]byte {
+		secret, err := keys.PerCommitmentSecret(c.Key, n)
+		failed = errors.Join(failed, err)
+		return secret
+	})
+	if failed != nil {
+		return peer.Freshness(c, r, nil)
+	}
+	return v
+}
+
+// retryLater sets the next try after a vain one, retrySoon after one that only
+// came at the wrong moment.
+func (s *Service) retryLater(k channel.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.tracks[k]; t != nil {
+		t.next = s.Now().Add(retryAfter(t.tries))
+		t.tries++
+	}
+}
+
+func (s *Service) retrySoon(k channel.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.tracks[k]; t != nil {
+		t.next = s.Now().Add(retryAfter(min(t.tries, 2)))
+		t.tries++
+	}
+}
+
+// PeerConnected tells that lightningd and a peer have a connection: the peer is
+// there, so it is tried again if it was not.
+func (s *Service) PeerConnected(id channel.PubKey) {
+	s.mu.Lock()
+	found := false
+	for k, t := range s.tracks {
+		if k.Peer == id && t.State.Asks() && t.tries > tryAddressAfter && t.next.Sub(s.Now()) > firstRetry {
+			t.next, found = s.Now().Add(firstRetry), true
+		}
+	}
+	s.mu.Unlock()
+	if found {
+		s.nudge()
+	}
+}
+
+// addressFor is where to dial a peer: the address on record and, after vain
+// tries, in turn the ones that gossip has.
+func (s *Service) addressFor(ctx context.Context, t *track, tries int) (scbconv.Address, string, bool) {
+	type known struct {
+		addr   scbconv.Address
+		source string
+	}
+	var list []known
+	if a, err := scbconv.ParseAddress(t.Address); err == nil && a != scbconv.Placeholder {
+		list = append(list, known{a, t.Source})
+	}
+	if len(list) == 0 || tries >= tryAddressAfter {
+		for _, a := range s.gossipAddresses(ctx, t.Channel.Peer) {
+			if len(list) == 0 || a != list[0].addr {
+				list = append(list, known{a, string(scbconv.FromGossip)})
+			}
+		}
+	}
+	if len(list) == 0 {
+		return scbconv.Address{}, "", false
+	}
+	k := list[tries%len(list)]
+	return k.addr, k.source, true
+}
+
+// targetAt is the peer at an address.
+func targetAt(id channel.PubKey, a scbconv.Address) (peer.Target, error) {
+	at, err := peer.ParseAddress(a.String())
+	if err != nil {
+		return peer.Target{}, errors.Join(errors.New("the peer's address cannot be dialled"), err)
+	}
+	return peer.Target{Node: id, Address: at}, nil
+}

@@ -1,0 +1,156 @@
+package recovery
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/glrecover/glrecover/channel"
+)
+
+// Pace of the engine.
+const (
+	// idlePace is how often the chain and lightningd are looked at while
+	// something is under way and nothing wakes the engine.
+	idlePace = 15 * time.Second
+	// asksAtOnce bounds the sessions with different peers.
+	asksAtOnce = 8
+	firstRetry = time.Second
+	lastRetry  = 5 * time.Minute
+)
+
+// tracked is a track with what need not survive.
+type tracked struct {
+	track
+	// next is when the peer is asked again, tries how often it was in vain in a
+	// row.
+	next  time.Time
+	tries int
+	// asking is true while a session for this channel is under way.
+	asking bool
+	// verdict is what the closing transaction is, found what of it the wallet
+	// has. Both are derived again at each start.
+	verdict *verdict
+	found   []WalletOutput
+	// resent is the height at which the close was sent last.
+	resent uint32
+}
+
+// retryAfter is the pause after a number of vain tries: 1 s doubling up to
+// 5 min, with a fifth of jitter either way so that peers are not met in step.
+func retryAfter(tries int) time.Duration {
+	d := lastRetry
+	if tries < 9 {
+		d = min(firstRetry<<tries, lastRetry)
+	}
+	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
+}
+
+// engine follows all channels until ctx ends. One step looks at everything
+// once; a step never waits for a peer.
+func (s *Service) engine(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		case <-timer.C:
+		}
+		timer.Reset(s.step(ctx))
+	}
+}
+
+// never is long enough for a recovery with nothing to do; a wake ends it.
+const never = 24 * time.Hour
+
+// step looks at the chain, at lightningd and at the clock, moves each channel,
+// and returns when to look again.
+func (s *Service) step(ctx context.Context) time.Duration {
+	if !s.active() {
+		return never
+	}
+	f, err := s.survey(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.log.WithError(err).Warn("lightningd or its bitcoin backend does not answer; trying again")
+		}
+		return lastRetry / 60
+	}
+	for _, k := range s.followed() {
+		s.advance(ctx, k, f)
+	}
+	s.importLate(ctx, f)
+	return s.askDue(ctx, f)
+}
+
+// active reports whether any channel is not done.
+func (s *Service) active() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.tracks {
+		if !t.State.Done() {
+			return true
+		}
+	}
+	return false
+}
+
+// followed are the channels that are not done.
+func (s *Service) followed() []channel.Key {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keys := make([]channel.Key, 0, len(s.tracks))
+	for k, t := range s.tracks {
+		if !t.State.Done() {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+// advance moves one channel to the state that the facts say it is in.
+func (s *Service) advance(ctx context.Context, k channel.Key, f *facts) {
+	s.mu.Lock()
+	t := s.tracks[k]
+	if t == nil {
+		s.mu.Unlock()
+		return
+	}
+	t.verdict, t.found = nil, nil
+	if t.Close != nil {
+		if spend := f.spends[t.Channel.Funding]; spend != nil {
+			t.verdict = judge(&t.Channel, spend.Tx, f.keys)
+			t.found = f.creditedOf(spend.Tx, t.verdict)
+		}
+	}
+	changed := t.noteCredit()
+	to, reason := next(&t.track, t.verdict, t.found, f)
+	kept := t.track
+	s.mu.Unlock()
+	if changed {
+		s.keep(ctx, &kept)
+	}
+	s.setState(ctx, k, to, reason)
+}
+
+// noteCredit keeps what the wallet has of a close, and what kind of close it is.
+func (t *tracked) noteCredit() (changed bool) {
+	var sum uint64
+	var to []string
+	for _, w := range t.found {
+		sum += msat(w.Sat)
+		to = append(to, w.OutPoint.String())
+	}
+	if sum != t.RecoveredMsat || !slices.Equal(to, t.RecoveredTo) {
+		t.RecoveredMsat, t.RecoveredTo, changed = sum, to, true
+	}
+	if t.Close != nil && t.verdict != nil && t.Close.Kind != t.verdict.Kind {
+		c := *t.Close
+		c.Kind = t.verdict.Kind
+		t.Close, changed = &c, true
+	}
+	return changed
+}

@@ -1,0 +1,350 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/glrecover/glrecover/chain"
+	"github.com/glrecover/glrecover/channel"
+)
+
+// facts are one look at the world.
+type facts struct {
+	tip uint32
+	// stubs and closed are lightningd's channels.
+	stubs  map[channel.ID]PeerChannel
+	closed map[channel.ID]bool
+	wallet map[wire.OutPoint]WalletOutput
+	// spends are the known spends of funding outputs, unconfirmed ones too.
+	spends map[wire.OutPoint]*chain.Spend
+	keys   Keys
+	// secretErr is why keys is nil.
+	secretErr error
+	view      *chain.View
+}
+
+// scanStep bounds how many blocks of the past one step looks at, so that the
+// engine stays responsive. New blocks come one at a time.
+const scanStep = 50
+
+// survey looks at lightningd, its wallet and the chain, and brings the closes on
+// record up to date.
+func (s *Service) survey(ctx context.Context) (*facts, error) {
+	f := &facts{
+		stubs: map[channel.ID]PeerChannel{}, closed: map[channel.ID]bool{},
+		wallet: map[wire.OutPoint]WalletOutput{}, spends: map[wire.OutPoint]*chain.Spend{},
+		view: s.view(ctx),
+	}
+	f.keys, _, f.secretErr = s.openKeys()
+	var err error
+	if f.tip, err = f.view.Tip(ctx); err != nil {
+		return nil, err
+	}
+	channels, err := s.node.PeerChannels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range channels {
+		f.stubs[c.ID] = c
+	}
+	closed, err := s.node.ClosedChannels(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range closed {
+		f.closed[id] = true
+	}
+	outputs, err := s.node.Wallet(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range outputs {
+		f.wallet[o.OutPoint] = o
+	}
+	if err := s.followChain(ctx, f); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// creditedOf are the outputs of a closing transaction that the wallet lists.
+func (f *facts) creditedOf(tx *wire.MsgTx, _ *verdict) []WalletOutput {
+	var out []WalletOutput
+	for _, op := range chain.Outputs(tx) {
+		if w, ok := f.wallet[op]; ok {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// setScanFrom decides from which block on the chain is looked at: from now for
+// an output that is there now, else from when the backup was written.
+func (s *Service) setScanFrom(ctx context.Context, r *run, items []*item) error {
+	view := s.view(ctx)
+	tip, err := view.Tip(ctx)
+	if err != nil {
+		return err
+	}
+	from := tip
+	for _, it := range items {
+		if it.evidence.State == chain.FundingUnknown {
+			at, err := view.HeightBefore(ctx, r.BackupCreated)
+			if err != nil {
+				return err
+			}
+			from = min(from, at)
+			break
+		}
+	}
+	// An earlier scan that is further back is kept.
+	if r.ScanFrom == 0 || from < r.ScanFrom {
+		r.ScanFrom, r.ScannedTo, r.ScannedHash = from, 0, ""
+	}
+	return nil
+}
+
+// followChain looks at new blocks and at the mempool for spends of the funding
+// outputs, and checks again the spends that are known: a block that left the
+// chain and a transaction that left the mempool are forgotten as seen, not as
+// known, so that they are sent again.
+func (s *Service) followChain(ctx context.Context, f *facts) error {
+	s.mu.Lock()
+	r := s.run
+	if r == nil {
+		s.mu.Unlock()
+		return nil
+	}
+	now := *r
+	closes := map[wire.OutPoint]closing{}
+	var ops []wire.OutPoint
+	for _, t := range s.tracks {
+		if t.State.Done() {
+			continue
+		}
+		ops = append(ops, t.Channel.Funding)
+		if t.Close != nil {
+			closes[t.Channel.Funding] = *t.Close
+		}
+	}
+	s.mu.Unlock()
+
+	if err := s.checkCloses(ctx, f, closes); err != nil {
+		return err
+	}
+	if err := s.scanBlocks(ctx, f, &now, ops); err != nil {
+		return err
+	}
+	if spends, err := f.view.MempoolSpends(ctx, ops); err == nil {
+		for i := range spends {
+			if f.spends[spends[i].OutPoint] == nil {
+				f.spends[spends[i].OutPoint] = &spends[i]
+			}
+		}
+	} else if !errors.Is(err, chain.ErrUnsupported) {
+		return err
+	}
+	s.noteCloses(ctx, f, closes)
+	return nil
+}
+
+// checkCloses fills in the recorded closes whose block is still in the chain.
+func (s *Service) checkCloses(ctx context.Context, f *facts, closes map[wire.OutPoint]closing) error {
+	for op, c := range closes {
+		if c.Height == 0 {
+			continue
+		}
+		hash, err := chainhash.NewHashFromStr(c.Block)
+		if err != nil {
+			continue
+		}
+		ok, err := f.view.Confirmed(ctx, *hash, c.Height)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		tx, err := chain.DecodeTx(c.Raw)
+		if err != nil {
+			continue
+		}
+		f.spends[op] = spendBy(op, tx, c.Height, *hash)
+	}
+	return nil
+}
+
+// spendBy is the spend of an outpoint by a transaction in hand; nil where it
+// does not spend it.
+func spendBy(op wire.OutPoint, tx *wire.MsgTx, height uint32, block chainhash.Hash) *chain.Spend {
+	for i, in := range tx.TxIn {
+		if in.PreviousOutPoint == op {
+			return &chain.Spend{OutPoint: op, Tx: tx, TxID: tx.TxHash(), Input: uint32(i), Height: height, Block: block}
+		}
+	}
+	return nil
+}
+
+// scanBlocks looks at the blocks that have not been looked at.
+func (s *Service) scanBlocks(ctx context.Context, f *facts, now *run, ops []wire.OutPoint) error {
+	if now.ScanFrom == 0 {
+		return nil
+	}
+	req := chain.ScanRequest{From: now.ScanFrom, OutPoints: ops}
+	if now.ScannedTo >= now.ScanFrom {
+		req.From = now.ScannedTo + 1
+		if hash, err := chainhash.NewHashFromStr(now.ScannedHash); err == nil {
+			req.Prev = *hash
+		}
+	}
+	if req.From > f.tip {
+		return s.noteReorg(ctx, f, now, req)
+	}
+	req.To = min(f.tip, req.From+scanStep-1)
+	res, err := f.view.Scan(ctx, req)
+	for i := range res.Spends {
+		f.spends[res.Spends[i].OutPoint] = &res.Spends[i]
+	}
+	var reorg *chain.ReorgError
+	switch {
+	case errors.As(err, &reorg):
+		return s.rewind(ctx, now)
+	case err != nil && res.Next <= req.From:
+		return err
+	}
+	if res.Next > req.From {
+		now.ScannedTo = res.Next - 1
+		now.ScannedHash = res.Last.String()
+		s.keepScan(ctx, now)
+	}
+	if res.Next <= f.tip {
+		s.nudge() // more of the past is left
+	}
+	return nil
+}
+
+// noteReorg rewinds where the block that was scanned last left the chain and no
+// longer one has come yet.
+func (s *Service) noteReorg(ctx context.Context, f *facts, now *run, req chain.ScanRequest) error {
+	if req.Prev == (chainhash.Hash{}) {
+		return nil
+	}
+	ok, err := f.view.Confirmed(ctx, req.Prev, now.ScannedTo)
+	if err != nil || ok {
+		return err
+	}
+	return s.rewind(ctx, now)
+}
+
+// rewind goes back as far as a reorganisation may reach.
+func (s *Service) rewind(ctx context.Context, now *run) error {
+	back := uint32(finalConfs)
+	if now.ScannedTo > back+now.ScanFrom {
+		now.ScanFrom, now.ScannedTo, now.ScannedHash = now.ScannedTo-back, 0, ""
+	} else {
+		now.ScannedTo, now.ScannedHash = 0, ""
+	}
+	s.log.Warn("the chain was reorganised; looking at the last blocks again")
+	s.keepScan(ctx, now)
+	s.nudge()
+	return nil
+}
+
+// keepScan records how far the scan is.
+func (s *Service) keepScan(ctx context.Context, now *run) {
+	s.mu.Lock()
+	if s.run == nil {
+		s.mu.Unlock()
+		return
+	}
+	s.run.ScanFrom, s.run.ScannedTo, s.run.ScannedHash = now.ScanFrom, now.ScannedTo, now.ScannedHash
+	kept := *s.run
+	s.mu.Unlock()
+	if err := save(ctx, s.node, recordRun, &kept); err != nil && ctx.Err() == nil {
+		s.log.WithError(err).Warn("the record of the recovery could not be written")
+	}
+}
+
+// closingOf records a spend.
+func closingOf(spend *chain.Spend, seenAt uint32) *closing {
+	raw, err := chain.EncodeTx(spend.Tx)
+	if err != nil {
+		raw = ""
+	}
+	c := &closing{Txid: spend.Tx.TxHash().String(), Raw: raw, Height: spend.Height, SeenAt: seenAt}
+	if spend.Height > 0 {
+		c.Block = spend.Block.String()
+	}
+	return c
+}
+
+// noteCloses brings the tracks' closes in line with the spends that were found.
+// An unconfirmed close that is not found any more is sent again, once a block,
+// and kept: it may come back. Another transaction that spends the same output
+// replaces it.
+func (s *Service) noteCloses(ctx context.Context, f *facts, known map[wire.OutPoint]closing) {
+	for _, k := range s.followed() {
+		s.mu.Lock()
+		t := s.tracks[k]
+		op := t.Channel.Funding
+		spend := f.spends[op]
+		before := t.Close
+		switch {
+		case spend != nil:
+			seen := f.tip
+			if before != nil && before.Txid == spend.TxID.String() {
+				seen = before.SeenAt
+			}
+			t.Close = closingOf(spend, seen)
+			if before != nil {
+				t.Close.Kind = before.Kind
+			}
+		case before != nil && before.Height > 0:
+			// Its block left the chain: unconfirmed again.
+			c := *before
+			c.Height, c.Block, c.SeenAt = 0, "", f.tip
+			t.Close = &c
+		}
+		if t.Close != nil && t.Close.Height == 0 && spend == nil && !f.view.HasNode() {
+			// Nobody can look into the mempool; what is in hand is what is known.
+			if tx, err := chain.DecodeTx(t.Close.Raw); err == nil {
+				f.spends[op] = spendBy(op, tx, 0, chainhash.Hash{})
+			}
+		}
+		resend := t.Close != nil && t.Close.Height == 0 && t.resent < f.tip
+		if resend {
+			t.resent = f.tip
+		}
+		changed := (before == nil) != (t.Close == nil) ||
+			(before != nil && t.Close != nil && *before != *t.Close)
+		kept := t.track
+		s.mu.Unlock()
+		if changed {
+			s.keep(ctx, &kept)
+		}
+		if resend {
+			s.resend(ctx, f, &kept)
+		}
+	}
+}
+
+// resend publishes a close that is not confirmed: what goes out once is not
+// sent again by lightningd, and the peer may be gone.
+func (s *Service) resend(ctx context.Context, f *facts, t *track) {
+	tx, err := chain.DecodeTx(t.Close.Raw)
+	if err != nil {
+		return
+	}
+	err = f.view.Send(ctx, tx, false)
+	switch {
+	case err == nil:
+		if f.spends[t.Channel.Funding] == nil {
+			f.spends[t.Channel.Funding] = spendBy(t.Channel.Funding, tx, 0, chainhash.Hash{})
+		}
+	case ctx.Err() == nil:
+		s.log.WithError(err).Infof("channel %s: the close %s was not taken again", t.Channel.ID(), t.Close.Txid)
+	}
+}

@@ -1,0 +1,92 @@
+package recovery
+
+import (
+	"sync"
+
+	"github.com/glrecover/glrecover/bolt3"
+	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/keychain"
+	"github.com/glrecover/glrecover/peer"
+)
+
+// secretKeys is Keys over a node's secret. The keys of a channel are derived
+// once and kept, since every look at a close needs them.
+type secretKeys struct {
+	secret *keychain.Secret
+	id     channel.PubKey
+	node   *keychain.Key
+
+	mu       sync.Mutex
+	channels map[channel.Key]*keychain.ChannelKeys
+}
+
+func newSecretKeys(secret *keychain.Secret) (*secretKeys, error) {
+	node, err := secret.NodeKey()
+	if err != nil {
+		return nil, err
+	}
+	return &secretKeys{secret: secret, id: node.ID(), node: node, channels: map[channel.Key]*keychain.ChannelKeys{}}, nil
+}
+
+func (k *secretKeys) NodeID() channel.PubKey { return k.id }
+
+func (k *secretKeys) NodeKey() peer.NodeKey { return k.node }
+
+// of returns a channel's keys. Deriving them can only fail for a secret whose
+// derived scalar is no key, which nobody will ever see (BIP 32).
+func (k *secretKeys) of(c channel.Key) (*keychain.ChannelKeys, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if keys, ok := k.channels[c]; ok {
+		return keys, nil
+	}
+	keys, err := k.secret.ChannelKeys(c.Peer, c.DBID)
+	if err != nil {
+		return nil, err
+	}
+	k.channels[c] = keys
+	return keys, nil
+}
+
+func (k *secretKeys) Basepoints(c channel.Key) (channel.Basepoints, error) {
+	keys, err := k.of(c)
+	if err != nil {
+		return channel.Basepoints{}, err
+	}
+	return keys.Basepoints(), nil
+}
+
+func (k *secretKeys) PerCommitmentPoint(c channel.Key, n uint64) (channel.PubKey, error) {
+	keys, err := k.of(c)
+	if err != nil {
+		return channel.PubKey{}, err
+	}
+	return keys.PerCommitmentPoint(n)
+}
+
+func (k *secretKeys) PerCommitmentSecret(c channel.Key, n uint64) ([32]byte, error) {
+	keys, err := k.of(c)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	return keys.PerCommitmentSecret(n)
+}
+
+func (k *secretKeys) FundingScript(c *channel.Channel) ([]byte, error) {
+	ours, err := k.Basepoints(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	return bolt3.FundingPkScript(ours.Funding, c.Remote.Funding)
+}
+
+func (k *secretKeys) Wipe() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, keys := range k.channels {
+		keys.Wipe()
+	}
+	clear(k.channels)
+	k.node.Wipe()
+	k.secret.Wipe()
+}

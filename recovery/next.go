@@ -1,0 +1,165 @@
+package recovery
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/btcsuite/btcd/wire"
+)
+
+// Kinds of a closing transaction, as told to users.
+const (
+	kindMutual   = "mutual"
+	kindOurs     = "our_commitment"
+	kindTheirs   = "their_commitment"
+	kindRevoked  = "revoked_commitment"
+	kindSplice   = "splice"
+	kindUnknown  = "unknown"
+	kindNoSecret = "unknown_without_secret"
+)
+
+// owed is one output of a close that is ours.
+type owed struct {
+	OutPoint wire.OutPoint
+	Sat      uint64
+	// What is to_local, to_remote, htlc_offered, htlc_received or closing.
+	What string
+	// Wallet says that lightningd's wallet takes it; without, this version
+	// cannot claim it.
+	Wallet bool
+	// From is the first height at which it can be spent, 0 if at once.
+	From uint32
+}
+
+// verdict is what a closing transaction is for us.
+type verdict struct {
+	Kind string
+	Owed []owed
+	// Claim is, on a revoked commitment, the value in sat that a penalty can
+	// take, and Delay the blocks after the close that are left for it.
+	Claim uint64
+	Delay uint32
+}
+
+// next is the state of a channel given what is known. It is pure: the same
+// facts give the same state, whatever was before, but for the states that only
+// a person or the engine's asking leads out of.
+func next(t *track, v *verdict, found []WalletOutput, f *facts) (State, string) {
+	c := t.Close
+	if t.State == LeftOut || t.State == Resolved {
+		return t.State, t.Reason
+	}
+	if c == nil || (c.Height == 0 && v == nil) {
+		return notClosed(t, c)
+	}
+	switch {
+	case v == nil:
+		return OutputsWaiting, "the close is confirmed, but its transaction cannot be read again yet"
+	case v.Kind == kindRevoked:
+		return Cheated, cheatedReason(t, v)
+	case v.Kind == kindSplice:
+		return NeedsOperator, "the funding output was spent into a new channel output (a splice): somebody goes on using this channel"
+	case c.Height == 0:
+		reason := fmt.Sprintf("%s %s waits for its first confirmation", v.Kind, c.Txid)
+		if f.tip >= c.SeenAt+stuckBlocks {
+			reason += fmt.Sprintf("; unconfirmed for %d blocks: its fee may be too low, it is sent again with each block", f.tip-c.SeenAt)
+		}
+		return CloseSeen, reason
+	}
+	depth := f.tip - min(c.Height, f.tip) + 1
+	waiting := v.missing(found)
+	if v.Kind == kindUnknown || v.Kind == kindNoSecret {
+		if len(found) == 0 {
+			return OutputsWaiting, unknownReason(v.Kind)
+		}
+		waiting = nil
+	}
+	switch {
+	case len(waiting) > 0:
+		return OutputsWaiting, waitingReason(t, waiting, f.tip)
+	case depth >= finalConfs:
+		return Resolved, settled(v, found)
+	default:
+		return Credited, settled(v, found) + fmt.Sprintf("; final at %d confirmations (%d now)", finalConfs, depth)
+	}
+}
+
+// notClosed is the state while no close is in sight.
+func notClosed(t *track, c *closing) (State, string) {
+	switch t.State {
+	case CloseSeen, OutputsWaiting, Credited, Cheated:
+		if c != nil {
+			return CloseRequested, "the close " + c.Txid + " is neither in the mempool nor in the chain any more; it is sent again with each block"
+		}
+		return CloseRequested, ""
+	case LeftOut, FundingUnconfirmed, Imported, CloseRequested, Resolved, NeedsAddress,
+		NeedsSecret, PeerStale, HostedAlive, NeedsOperator:
+	}
+	return t.State, t.Reason
+}
+
+// missing are the outputs of ours that the wallet does not list.
+func (v *verdict) missing(found []WalletOutput) []owed {
+	have := map[wire.OutPoint]bool{}
+	for _, w := range found {
+		have[w.OutPoint] = true
+	}
+	var out []owed
+	for _, o := range v.Owed {
+		if !have[o.OutPoint] {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+func settled(v *verdict, found []WalletOutput) string {
+	if len(found) > 0 {
+		var sum uint64
+		for _, w := range found {
+			sum += w.Sat
+		}
+		return fmt.Sprintf("%d sat of %s are in the wallet", sum, v.Kind)
+	}
+	return fmt.Sprintf("%s: none of its outputs is ours", v.Kind)
+}
+
+func waitingReason(t *track, waiting []owed, tip uint32) string {
+	var parts []string
+	rescan := false
+	for _, o := range waiting {
+		p := fmt.Sprintf("%d sat (%s, output %d)", o.Sat, o.What, o.OutPoint.Index)
+		switch {
+		case !o.Wallet:
+			p += ": this version cannot claim it; keep the backup file"
+		case o.From > tip:
+			p += fmt.Sprintf(": spendable at height %d", o.From)
+		case tip >= t.Close.Height+stuckBlocks:
+			p += ": lightningd does not list it"
+			rescan = true
+		default:
+			p += ": lightningd is about to list it"
+		}
+		parts = append(parts, p)
+	}
+	s := strings.Join(parts, "; ")
+	if rescan {
+		s += fmt.Sprintf("; if the close is older than the import, restart lightningd once with rescan=-%d", t.Close.Height-1)
+	}
+	return s
+}
+
+func unknownReason(kind string) string {
+	if kind == kindNoSecret {
+		return "the channel is closed; which outputs are ours cannot be told without the hsm_secret"
+	}
+	return "the funding output was spent by a transaction that cannot be classified; look at it by hand"
+}
+
+func cheatedReason(t *track, v *verdict) string {
+	s := fmt.Sprintf("CHEATED: THE PEER PUBLISHED A REVOKED COMMITMENT. %d SAT CAN BE CLAIMED", v.Claim)
+	if t.Close.Height > 0 {
+		s += fmt.Sprintf(" UNTIL BLOCK %d", t.Close.Height+v.Delay)
+	}
+	return s + ". This version does not build the penalty transaction: get help at once, with the backup file"
+}

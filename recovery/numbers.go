@@ -1,0 +1,122 @@
+package recovery
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/failure"
+	"github.com/glrecover/glrecover/peer"
+	"github.com/glrecover/glrecover/recovery/api"
+	"github.com/glrecover/glrecover/scbconv"
+)
+
+// numbersTime bounds the reading of all peers' numbers before the import. A
+// peer that is not reached in it is read when it is asked to close.
+const numbersTime = 20 * time.Second
+
+// readNumbers reads, before anything is imported, what each reachable peer says
+// of its channels: the only numbers that it gives without knowing that we lost
+// our state (money rule 3). Nothing is sent on any channel. The returned lines
+// are warnings for the answer.
+func (s *Service) readNumbers(ctx context.Context, items []*item, p api.RecoverParams, progress api.Progress) []string {
+	keys, peers, err := s.openKeys()
+	if err != nil {
+		return []string{fmt.Sprintf("no peer could be asked for its numbers: %v", err)}
+	}
+	byPeer := map[channel.PubKey][]*item{}
+	for _, it := range items {
+		if it.pending() && it.choice.Source != scbconv.FromPlaceholder {
+			byPeer[it.ch.Peer] = append(byPeer[it.ch.Peer], it)
+		}
+	}
+	if len(byPeer) == 0 {
+		return nil
+	}
+	progress.Message(fmt.Sprintf("reading the numbers of %d peers", len(byPeer)))
+	ctx, cancel := context.WithTimeout(ctx, numbersTime)
+	defer cancel()
+	var (
+		wg       sync.WaitGroup
+		mu       sync.Mutex
+		warnings []string
+		slots    = make(chan struct{}, asksAtOnce)
+	)
+	for id, its := range byPeer {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			w := s.readPeer(ctx, peers, keys, id, its, p)
+			mu.Lock()
+			defer mu.Unlock()
+			warnings = append(warnings, w...)
+		})
+	}
+	wg.Wait()
+	slices.Sort(warnings)
+	return warnings
+}
+
+// readPeer reads one peer's numbers into its items.
+func (s *Service) readPeer(ctx context.Context, peers Peers, keys Keys, id channel.PubKey, its []*item, p api.RecoverParams) (warnings []string) {
+	target, err := targetAt(id, its[0].choice.Address)
+	if err != nil {
+		return []string{fmt.Sprintf("peer %s: %v", id, err)}
+	}
+	ids := make([]channel.ID, 0, len(its))
+	for _, it := range its {
+		ids = append(ids, it.ch.ID())
+	}
+	n, err := peers.Numbers(ctx, target, ids...)
+	if err != nil {
+		return []string{fmt.Sprintf("peer %s: %v", id, err)}
+	}
+	if n.Result != peer.Read && len(n.Channels) == 0 {
+		for _, it := range its {
+			it.warn("the peer's numbers could not be read (%s: %s); it is tried again", n.Result, n.Reason)
+		}
+	}
+	known := map[channel.ID]bool{}
+	for _, it := range its {
+		known[it.ch.ID()] = true
+		for _, r := range n.Channels {
+			if r.Channel == it.ch.ID() {
+				s.weigh(it, r, keys, p)
+			}
+		}
+	}
+	for _, r := range n.Channels {
+		if !known[r.Channel] && !ownedByOther(its, r.Channel) {
+			warnings = append(warnings, fmt.Sprintf("peer %s has a channel %s with this node that the backup does not have: it was opened after the backup was written; "+
+				"glrecover cannot recover it, the peer may close it by itself", id, r.Channel))
+		}
+	}
+	return append(warnings, s.peerStorage(id, n.PeerStorage, its)...)
+}
+
+func ownedByOther(its []*item, id channel.ID) bool {
+	return slices.ContainsFunc(its, func(it *item) bool { return it.ch.ID() == id })
+}
+
+// weigh compares one channel's numbers with the backup's.
+func (s *Service) weigh(it *item, r peer.Reestablish, keys Keys, p api.RecoverParams) {
+	v := freshness(it.ch, r, keys)
+	it.numbers = &numbers{NextCommitment: r.NextCommitment, NextRevocation: r.NextRevocation, At: s.Now(), Verdict: string(v.Kind)}
+	it.answer.Peer = &PeerNumbers{NextCommitment: r.NextCommitment, NextRevocation: r.NextRevocation, Verdict: string(v.Kind)}
+	switch v.Kind {
+	case peer.Older:
+		it.warn("%s: the last known share is out of date", v.Reason)
+	case peer.FalseProof:
+		it.warn("%s: do not trust what this peer says", v.Reason)
+	case peer.PeerStale:
+		if slices.Contains(p.Override, string(failure.PeerStale)) {
+			it.warn("%s; the override was given", v.Reason)
+			return
+		}
+		it.settle(StalePeer, "%s%s", v.Reason, staleAdvice)
+	case peer.NotRefuted:
+	}
+}

@@ -1,0 +1,154 @@
+package recovery
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/glrecover/glrecover/channel"
+)
+
+// The record in the node's datastore: one entry for the run, one per channel.
+// It outlives the backup file, the plugin and lightningd. No secret and no
+// preimage is in it: the counterparty's revealed secrets and its signatures stay
+// in the backup.
+var (
+	recordRoot    = []string{"glrecover"}
+	recordRun     = []string{"glrecover", "run"}
+	recordChannel = []string{"glrecover", "channel"}
+)
+
+// recordVersion changes when an older glrecover could misread the record.
+const recordVersion = 1
+
+// run is what is true of the whole recovery.
+type run struct {
+	Version int            `json:"version"`
+	NodeID  channel.PubKey `json:"node_id"`
+	Network string         `json:"network"`
+	// BackupSHA256 names the file, BackupCreated dates it.
+	BackupSHA256  string    `json:"backup_sha256"`
+	BackupPath    string    `json:"backup_path,omitempty"`
+	BackupCreated time.Time `json:"backup_created_at"`
+	// Imported is when recoverchannel was last called with an effect, Mark which
+	// run of lightningd that was; Restarted says that lightningd has been started
+	// since, so that its counter of channels is past the imported ones.
+	Imported  time.Time `json:"imported_at,omitzero"`
+	Mark      string    `json:"lightningd_run,omitempty"`
+	Restarted bool      `json:"restarted,omitempty"`
+	// ScanFrom is the first height that our own look at the blocks has to start
+	// at, ScannedTo the last block that was looked at, with its hash.
+	ScanFrom    uint32 `json:"scan_from,omitempty"`
+	ScannedTo   uint32 `json:"scanned_to,omitempty"`
+	ScannedHash string `json:"scanned_hash,omitempty"`
+	// Alive is why all nudges have stopped, "" where nothing speaks of a hosted
+	// node that is alive.
+	Alive string `json:"hosted_node_alive,omitempty"`
+	// Unread are the channel entries of the backup that could not be read.
+	Unread []string `json:"unread,omitempty"`
+	// Alarms are openings that appeared although they must not.
+	Alarms []string `json:"alarms,omitempty"`
+}
+
+// track is what is kept of one channel.
+type track struct {
+	Channel channel.Channel `json:"channel"`
+	State   State           `json:"state"`
+	Since   time.Time       `json:"since"`
+	Reason  string          `json:"reason,omitempty"`
+	// Address is where the peer was dialled or can be, and Source who said so.
+	Address string `json:"address,omitempty"`
+	Source  string `json:"address_source,omitempty"`
+	// Numbers is what the peer said before anything was imported: the only
+	// numbers that it gave without knowing that we lost our state.
+	Numbers *numbers `json:"numbers,omitempty"`
+	// Asked is when the peer was last asked to close, Said what it answered.
+	Asked time.Time `json:"asked_at,omitzero"`
+	Said  string    `json:"peer_said,omitempty"`
+	// Close is the transaction that spends the funding output, as seen last.
+	Close *closing `json:"close,omitempty"`
+	// RecoveredMsat is what of it the wallet listed when last looked, at
+	// RecoveredTo ("txid:vout"). It stays when lightningd has forgotten the
+	// channel.
+	RecoveredMsat uint64   `json:"recovered_msat,omitempty"`
+	RecoveredTo   []string `json:"recovered_outpoints,omitempty"`
+	// StaleAllowed is true once an operator has allowed to ask a stale peer.
+	StaleAllowed bool `json:"stale_allowed,omitempty"`
+}
+
+// numbers are those of a channel_reestablish (BOLT 2).
+type numbers struct {
+	NextCommitment uint64    `json:"next_commitment_number"`
+	NextRevocation uint64    `json:"next_revocation_number"`
+	At             time.Time `json:"at"`
+	Verdict        string    `json:"verdict"`
+}
+
+// closing is a transaction that spends a funding output.
+type closing struct {
+	Txid string `json:"txid"`
+	// Raw is kept until the transaction is buried, to send it again.
+	Raw  string `json:"raw,omitempty"`
+	Kind string `json:"kind"`
+	// Height is 0 while unconfirmed; Block is the hash of its block.
+	Height uint32 `json:"height,omitempty"`
+	Block  string `json:"block,omitempty"`
+	// SeenAt is the height at which it was seen first.
+	SeenAt uint32 `json:"seen_at"`
+}
+
+func (k *track) key() []string {
+	return append(append([]string{}, recordChannel...), fmt.Sprintf("%s-%d", k.Channel.Peer, k.Channel.DBID))
+}
+
+// stripped returns a copy of the channel without what the record must not or
+// need not hold.
+func stripped(c *channel.Channel) channel.Channel {
+	out := *c
+	out.State.Secrets = nil
+	out.State.HolderSigs = nil
+	out.State.NextHolderSigs = nil
+	return out
+}
+
+func loadRecord(ctx context.Context, n Node) (*run, []*track, error) {
+	recs, err := n.Records(ctx, recordRoot)
+	if err != nil {
+		return nil, nil, err
+	}
+	channels, err := n.Records(ctx, recordChannel)
+	if err != nil {
+		return nil, nil, err
+	}
+	recs = append(recs, channels...)
+	var r *run
+	var tracks []*track
+	for _, rec := range recs {
+		switch {
+		case len(rec.Key) == 2 && rec.Key[1] == recordRun[1]:
+			r = new(run)
+			if err := json.Unmarshal([]byte(rec.Value), r); err != nil {
+				return nil, nil, fmt.Errorf("record of the recovery is damaged: %w", err)
+			}
+			if r.Version != recordVersion {
+				return nil, nil, fmt.Errorf("record of the recovery has version %d, this glrecover knows %d", r.Version, recordVersion)
+			}
+		case len(rec.Key) == 3 && rec.Key[1] == recordChannel[1]:
+			k := new(track)
+			if err := json.Unmarshal([]byte(rec.Value), k); err != nil {
+				return nil, nil, fmt.Errorf("record of channel %s is damaged: %w", rec.Key[2], err)
+			}
+			tracks = append(tracks, k)
+		}
+	}
+	return r, tracks, nil
+}
+
+func save(ctx context.Context, n Node, key []string, v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return n.SaveRecord(ctx, key, string(raw))
+}

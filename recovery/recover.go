@@ -1,0 +1,261 @@
+package recovery
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/failure"
+	"github.com/glrecover/glrecover/recovery/api"
+	"github.com/glrecover/glrecover/scbconv"
+)
+
+// Recover is the method glrecover: it refuses, or it imports what can be
+// imported and leaves the rest to the engine. A second call changes nothing and
+// says so. Failures happen before any effect.
+func (s *Service) Recover(ctx context.Context, p api.RecoverParams, progress api.Progress) (any, error) {
+	if p.Destination != "" {
+		return nil, failure.New(failure.InvalidParameter,
+			"Leave it out: what comes back goes to this node's own wallet, from where it can be sent on",
+			"destination: this version cannot pay to another address")
+	}
+	if p.Feerate != "" {
+		return nil, failure.New(failure.InvalidParameter,
+			"Leave it out", "feerate: this version pays no fee of its own")
+	}
+	b, err := load(p.Backup)
+	if err != nil {
+		return nil, err
+	}
+	if !p.Decommissioned && !p.DryRun {
+		return nil, failure.New(failure.NotDecommissioned, doNotDecommissioned, "%s", foundNotDecommissioned).
+			With(map[string]any{"node_id": b.NodeID, "channels": len(b.Channels)})
+	}
+	if !p.DryRun {
+		select {
+		case s.busy <- struct{}{}:
+			defer func() { <-s.busy }()
+		default:
+			return nil, failure.New(failure.Busy, "Wait for its answer, then call glrecover-status", "another glrecover call is at work")
+		}
+	}
+	sit, err := s.look(ctx, b.NodeID)
+	if err != nil {
+		return nil, err
+	}
+	if err := gates(b.Backup, sit, p.Override); err != nil {
+		return nil, err
+	}
+	secretWarnings, err := s.proveSecret(b.Backup)
+	if err != nil {
+		return nil, err
+	}
+	items, rest, err := s.plan(ctx, b, sit, p, progress)
+	if err != nil {
+		return nil, err
+	}
+	a := &Answer{
+		DryRun: p.DryRun, Decommissioned: p.Decommissioned, NodeID: b.NodeID, Network: sit.info.Network,
+		Backup: factsOf(b, s.Now()), Warnings: append(problemWarnings(b.Backup), secretWarnings...),
+	}
+	if p.DryRun {
+		for _, it := range items {
+			if it.pending() {
+				it.settle(WouldImport, "")
+			}
+		}
+		a.finish(items, rest)
+		a.NextSteps = dryRunSteps(p.Decommissioned)
+		return a, nil
+	}
+
+	a.Warnings = append(a.Warnings, s.readNumbers(ctx, items, p, progress)...)
+	if err := s.record(ctx, b, items, rest); err != nil {
+		return nil, failure.New(failure.Internal, "Nothing was imported; look at lightningd's log, then try again",
+			"the record of the recovery could not be written: %v", err).Wrap(err)
+	}
+	importErr := s.importItems(ctx, items, progress)
+	s.afterImport(ctx, items)
+	s.nudge()
+	if importErr != nil {
+		return nil, failure.New(failure.Internal, "Call glrecover again with the same backup: what is there stays as it is",
+			"lightningd stopped answering during the import: %v", importErr).Wrap(importErr)
+	}
+	a.finish(items, rest)
+	for i := range a.Channels {
+		a.Channels[i].State = s.stateOf(channel.Key{Peer: a.Channels[i].PeerID, DBID: a.Channels[i].DBID})
+	}
+	a.NextSteps = nextSteps(a.Totals)
+	return a, nil
+}
+
+// finish lists the channels in the order of the backup and counts them.
+func (a *Answer) finish(items []*item, rest []ChannelAnswer) {
+	a.Channels = make([]ChannelAnswer, 0, len(items)+len(rest))
+	for _, it := range items {
+		a.Channels = append(a.Channels, it.answer)
+	}
+	a.Channels = append(a.Channels, rest...)
+	a.Totals = totalsOf(a.Channels)
+	if a.Warnings == nil {
+		a.Warnings = []string{}
+	}
+}
+
+func dryRunSteps(decommissioned bool) []string {
+	steps := []string{"Nothing was changed, and no peer was contacted. Read what would happen to each channel."}
+	if !decommissioned {
+		steps = append(steps, "The real run needs decommissioned=true: your statement that the hosted node is dead for good and that your signer will never connect to it again.")
+	}
+	return steps
+}
+
+func nextSteps(t Totals) []string {
+	steps := []string{
+		"Restart lightningd once, and open no channel on this node: an opening before the restart stops lightningd, " +
+			"and one with a peer of the backup reuses keys. glrecover refuses both.",
+		"Keep lightningd running. The peers are asked to close by glrecover itself; follow it with lightning-cli glrecover-status.",
+		"listfunds shows each recovered channel with 0: that is only the stub. What came back is under outputs.",
+	}
+	if t.Waiting > 0 {
+		steps = append(steps, "Some channels wait for confirmations or for your decision; glrecover-status says which.")
+	}
+	return append(steps, "When all is resolved, move the coins to a new seed, never use this node id for a Lightning node again, and keep the backup file.")
+}
+
+// record writes what is known of each channel before anything has an effect.
+// Channels that are followed already keep their record.
+func (s *Service) record(ctx context.Context, b *loaded, items []*item, rest []ChannelAnswer) error {
+	pending := slices.ContainsFunc(items, (*item).pending)
+	s.mu.Lock()
+	r := s.run
+	if r == nil {
+		r = &run{}
+	}
+	next := *r
+	s.mu.Unlock()
+
+	next.Version, next.NodeID, next.Network = recordVersion, b.NodeID, s.facts.Network
+	next.BackupSHA256, next.BackupPath, next.BackupCreated = b.sha256, b.path, b.CreatedAt
+	next.Unread = nil
+	for _, a := range rest {
+		if a.Result == BadEntry {
+			next.Unread = append(next.Unread, a.Reason)
+		}
+	}
+	if pending {
+		next.Imported, next.Mark, next.Restarted = s.Now(), s.Mark, false
+	}
+	if err := s.setScanFrom(ctx, &next, items); err != nil {
+		s.log.WithError(err).Warn("the height to look back to is unknown; only new blocks are looked at")
+	}
+	if err := save(ctx, s.node, recordRun, &next); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.run = &next
+	s.mu.Unlock()
+	for _, it := range items {
+		if err := s.recordItem(ctx, it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordItem begins or refreshes the track of one channel.
+func (s *Service) recordItem(ctx context.Context, it *item) error {
+	s.mu.Lock()
+	t := s.tracks[it.ch.Key]
+	s.mu.Unlock()
+	if t == nil {
+		t = &tracked{track: track{Channel: stripped(it.ch), State: Imported, Since: s.Now()}}
+		switch it.answer.Result {
+		case NotYetConfirmed:
+			t.State = FundingUnconfirmed
+		case StalePeer:
+			t.State, t.Reason = PeerStale, it.answer.Reason
+		case AlreadyResolved:
+			t.State, t.Reason = Resolved, it.answer.Reason
+		case "", AlreadyImported:
+		case DidImport, WouldImport, ClosedBefore, DBIDTaken, RefusedEntry, BadEntry, NeverOpened, NoAddress, ImportFailed:
+			t.State, t.Reason = LeftOut, it.answer.Reason
+		}
+	}
+	s.mu.Lock()
+	if it.choice.Source != scbconv.FromPlaceholder || t.Address == "" {
+		t.Address, t.Source = it.choice.Address.String(), string(it.choice.Source)
+	}
+	if it.numbers != nil && t.Numbers == nil {
+		t.Numbers = it.numbers
+	}
+	if spend := it.evidence.Spend; spend != nil && t.Close == nil {
+		t.Close = closingOf(spend, 0)
+	}
+	kept := t.track
+	s.tracks[it.ch.Key] = t
+	s.mu.Unlock()
+	return save(ctx, s.node, kept.key(), &kept)
+}
+
+// afterImport corrects the tracks of the channels that lightningd did not take.
+func (s *Service) afterImport(ctx context.Context, items []*item) {
+	for _, it := range items {
+		switch it.answer.Result {
+		case DBIDTaken, ImportFailed, RefusedEntry:
+			s.setState(ctx, it.ch.Key, LeftOut, it.answer.Reason)
+		case DidImport, AlreadyImported:
+			if st := s.stateOf(it.ch.Key); st == LeftOut || st == PeerStale {
+				s.setState(ctx, it.ch.Key, Imported, "")
+			}
+		case "", WouldImport, AlreadyResolved, ClosedBefore, NotYetConfirmed, BadEntry, NeverOpened, NoAddress, StalePeer:
+		}
+	}
+}
+
+// setState changes and records a channel's state.
+func (s *Service) setState(ctx context.Context, k channel.Key, to State, reason string) {
+	s.mu.Lock()
+	t := s.tracks[k]
+	if t == nil || (t.State == to && t.Reason == reason) {
+		s.mu.Unlock()
+		return
+	}
+	from := t.State
+	if from != to {
+		t.Since = s.Now()
+	}
+	t.State, t.Reason = to, reason
+	kept := t.track
+	s.mu.Unlock()
+	if from != to {
+		s.log.Infof("channel %s: %s -> %s%s", kept.Channel.ID(), from, to, because(reason))
+	}
+	s.keep(ctx, &kept)
+}
+
+// keep writes a track; a failure is retried with the next change, since the
+// chain tells the same story again.
+func (s *Service) keep(ctx context.Context, t *track) {
+	if err := save(ctx, s.node, t.key(), t); err != nil && ctx.Err() == nil {
+		s.log.WithError(err).Warnf("the record of channel %s could not be written", t.Channel.ID())
+	}
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%s)", reason)
+}
+
+// stateOf is the state of a followed channel, "" for others.
+func (s *Service) stateOf(k channel.Key) State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.tracks[k]; t != nil {
+		return t.State
+	}
+	return ""
+}

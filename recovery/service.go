@@ -1,0 +1,213 @@
+package recovery
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/glrecover/glrecover/chain"
+	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/peer"
+	"github.com/glrecover/glrecover/recovery/api"
+)
+
+// Keys is what the recovery needs of the node's secret. The secret itself stays
+// in keychain.
+type Keys interface {
+	// NodeID is the public key of the node's identity, NodeKey that identity
+	// for BOLT 8 sessions.
+	NodeID() channel.PubKey
+	NodeKey() peer.NodeKey
+	// Basepoints are our own public keys of a channel.
+	Basepoints(k channel.Key) (channel.Basepoints, error)
+	// PerCommitmentPoint is the point of our commitment n.
+	PerCommitmentPoint(k channel.Key, n uint64) (channel.PubKey, error)
+	// PerCommitmentSecret is our revocation secret of commitment n, for
+	// checking a peer's claim. It is never sent.
+	PerCommitmentSecret(k channel.Key, n uint64) ([32]byte, error)
+	// FundingScript is the scriptPubKey of the channel's funding output.
+	FundingScript(c *channel.Channel) ([]byte, error)
+	// Wipe clears the secret; no other method may be called after it.
+	Wipe()
+}
+
+// Peers is what the recovery asks of peers; peer.Client implements it.
+type Peers interface {
+	Numbers(ctx context.Context, t peer.Target, expect ...channel.ID) (*peer.Numbers, error)
+	AskClose(ctx context.Context, t peer.Target, ask peer.Ask) (*peer.Outcome, error)
+}
+
+// Deps are the service's surroundings.
+type Deps struct {
+	Node    Node
+	Backend chain.Backend
+	// OpenKeys reads the node's secret; the failure is shown to the user.
+	OpenKeys func(facts api.Node, id channel.PubKey) (Keys, error)
+	// NewPeers makes the sessions' client for a node key.
+	NewPeers func(facts api.Node, k peer.NodeKey) (Peers, error)
+	// Bitcoind opens bitcoind itself with lightningd's settings; nil where it
+	// cannot be reached.
+	Bitcoind func(facts api.Node, configs map[string]string) chain.Node
+	Log      logrus.FieldLogger
+	// Mark names the run of lightningd ("" if unknown), Now the time.
+	Mark string
+	Now  func() time.Time
+}
+
+// Service is one node's recovery. Its methods may be called from any goroutine.
+type Service struct {
+	Deps
+	node Node
+	log  logrus.FieldLogger
+
+	// busy is held by the one call that imports.
+	busy chan struct{}
+	// wake tells the engine that something happened.
+	wake chan struct{}
+	// started is closed when the record has been read: before, nobody knows
+	// whether an opening is safe.
+	started chan struct{}
+	// ctx ends with the plugin.
+	ctx   context.Context
+	facts api.Node
+	id    channel.PubKey
+
+	mu     sync.Mutex
+	run    *run
+	tracks map[channel.Key]*tracked
+	keys   Keys
+	peers  Peers
+	// keysErr is why there are no keys, keysTried when they were tried last.
+	keysErr   error
+	keysTried time.Time
+	chainView *chain.View
+}
+
+// New makes a service; Start makes it work.
+func New(d Deps) *Service {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	return &Service{
+		Deps: d, node: d.Node, log: d.Log,
+		busy: make(chan struct{}, 1), wake: make(chan struct{}, 1), started: make(chan struct{}),
+		tracks: map[channel.Key]*tracked{},
+	}
+}
+
+// Start reads the record and, where a recovery is under way, goes on with it
+// until ctx ends. It returns when the record is read. After an error it may be
+// called again.
+func (s *Service) Start(ctx context.Context, facts api.Node) error {
+	info, err := s.node.Info(ctx)
+	if err != nil {
+		return err
+	}
+	r, tracks, err := loadRecord(ctx, s.node)
+	if err != nil {
+		return err
+	}
+	if r != nil && !r.Restarted && s.restarted(r, facts) {
+		r.Restarted = true
+		if err := save(ctx, s.node, recordRun, r); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	s.ctx, s.facts, s.id, s.run = ctx, facts, info.ID, r
+	for _, t := range tracks {
+		s.tracks[t.Channel.Key] = &tracked{track: *t}
+	}
+	s.mu.Unlock()
+	close(s.started)
+	if r != nil {
+		s.log.Infof("going on with the recovery of %d channels", len(tracks))
+	}
+	go s.engine(ctx)
+	return nil
+}
+
+// restarted reports whether lightningd was started since the last import. A
+// plugin that was in the configuration starts with lightningd; one that was
+// started by command can tell by the run's mark only.
+func (s *Service) restarted(r *run, facts api.Node) bool {
+	if r.Imported.IsZero() {
+		return false
+	}
+	if facts.AtStartup {
+		return true
+	}
+	return s.Mark != "" && r.Mark != "" && s.Mark != r.Mark
+}
+
+// nudge wakes the engine.
+func (s *Service) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// BlockAdded tells that lightningd has processed a block.
+func (s *Service) BlockAdded(uint32) { s.nudge() }
+
+// PeerDisconnected is of no interest: lightningd's stubs come and go.
+func (s *Service) PeerDisconnected(channel.PubKey) {}
+
+// ChannelStateChanged tells that a channel of lightningd's changed.
+func (s *Service) ChannelStateChanged(api.StateChange) { s.nudge() }
+
+// view is the chain as lightningd and, where it can be reached, bitcoind see it.
+func (s *Service) view(ctx context.Context) *chain.View {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.chainView != nil && s.chainView.HasNode() {
+		return s.chainView
+	}
+	var node chain.Node
+	if s.Bitcoind != nil {
+		if configs, err := s.node.Configs(ctx); err == nil {
+			node = s.Bitcoind(s.facts, configs)
+		}
+	}
+	if s.chainView == nil || node != nil {
+		s.chainView = chain.New(s.Backend, node)
+	}
+	return s.chainView
+}
+
+// secretRetry is how long an unreadable secret is left alone.
+const secretRetry = 10 * time.Second
+
+// openKeys returns the node's keys, reading the secret if that was not done.
+func (s *Service) openKeys() (Keys, Peers, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys != nil {
+		return s.keys, s.peers, nil
+	}
+	if s.keysErr != nil && s.Now().Sub(s.keysTried) < secretRetry {
+		return nil, nil, s.keysErr
+	}
+	s.keysTried = s.Now()
+	keys, err := s.OpenKeys(s.facts, s.id)
+	if err == nil {
+		s.peers, err = s.NewPeers(s.facts, keys.NodeKey())
+	}
+	if s.keysErr = err; err != nil {
+		return nil, nil, err
+	}
+	s.keys = keys
+	return s.keys, s.peers, nil
+}
+
+// keysOrNil returns nil where the secret cannot be read.
+func (s *Service) keysOrNil() Keys {
+	keys, _, err := s.openKeys()
+	if err != nil {
+		return nil
+	}
+	return keys
+}
