@@ -1,0 +1,210 @@
+package lightningd
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+)
+
+const (
+	// MaxMessage is the largest parameter object or array, in bytes, that a
+	// request may carry; a larger one is skipped and refused.
+	MaxMessage = 16 << 20
+	// maxHead caps id and method. lightningd puts the caller's id into its
+	// own.
+	maxHead = 1 << 20
+)
+
+// errNotObject ends a stream: lightningd sends nothing but JSON objects.
+var errNotObject = errors.New("lightningd's stream: not a JSON object")
+
+// message is one JSON-RPC request or notification. Its members are those that
+// lightningd itself looked at: the first of each name, compared byte for byte.
+// Whoever calls lightningd decides how the object looks, for lightningd
+// forwards it whole; a second "method" must not reach us.
+type message struct {
+	// id is the raw JSON of a string or a number; nil if there is none, and
+	// for an id that is neither.
+	id json.RawMessage
+	// hasID is also true for an id that is neither.
+	hasID  bool
+	method string
+	// params is valid JSON, or nil where there is none.
+	params json.RawMessage
+	// tooLarge and malformed say why params is nil although there were some.
+	tooLarge  bool
+	malformed bool
+}
+
+// framer cuts lightningd's stream into messages by their structure, so that
+// blank lines mean nothing and the size of a message is bounded before it is
+// stored. It checks no more than it needs: encoding/json judges the rest.
+type framer struct{ r *bufio.Reader }
+
+func newFramer(r io.Reader) *framer {
+	return &framer{r: bufio.NewReaderSize(r, 64<<10)}
+}
+
+// next returns io.EOF at the end of the stream between two messages, and
+// io.ErrUnexpectedEOF within one.
+func (f *framer) next() (message, error) {
+	for {
+		c, err := f.r.ReadByte()
+		if err != nil {
+			return message{}, err
+		}
+		if isSpace(c) {
+			continue
+		}
+		if c != '{' {
+			return message{}, errNotObject
+		}
+		break
+	}
+	var s scan
+	for s.depth = 1; s.depth > 0; {
+		c, err := f.r.ReadByte()
+		if errors.Is(err, io.EOF) {
+			return message{}, io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return message{}, err
+		}
+		s.feed(c)
+	}
+	return s.message(), nil
+}
+
+// scan follows one object. At depth 1 it collects the key, then the value that
+// the key names.
+type scan struct {
+	depth    int
+	inString bool
+	escaped  bool
+	inValue  bool
+
+	key              []byte
+	keyTooLong       bool
+	id, meth, params member
+	// into is the member whose value is being read, nil for an unknown one.
+	into *member
+}
+
+// member is the raw value of one top-level member.
+type member struct {
+	raw      []byte
+	seen     bool
+	tooLarge bool
+}
+
+func (s *scan) feed(c byte) {
+	if s.inString {
+		s.keep(c)
+		switch {
+		case s.escaped:
+			s.escaped = false
+		case c == '\\':
+			s.escaped = true
+		case c == '"':
+			s.inString = false
+		}
+		return
+	}
+	switch c {
+	case '"':
+		s.inString = true
+	case '{', '[':
+		s.depth++
+	case '}', ']':
+		s.depth--
+	case ':':
+		if s.depth == 1 && !s.inValue {
+			s.startValue()
+			return
+		}
+	case ',':
+		if s.depth == 1 {
+			s.endMember()
+			return
+		}
+	}
+	if s.depth > 0 && (s.inValue || !isSpace(c)) {
+		s.keep(c)
+	}
+}
+
+func (s *scan) keep(c byte) {
+	if !s.inValue {
+		if len(s.key) < 64 {
+			s.key = append(s.key, c)
+		} else {
+			s.keyTooLong = true
+		}
+		return
+	}
+	if s.into == nil || s.into.tooLarge {
+		return
+	}
+	limit := maxHead
+	if s.into == &s.params {
+		limit = MaxMessage
+	}
+	if len(s.into.raw) >= limit {
+		s.into.raw, s.into.tooLarge = nil, true
+		return
+	}
+	s.into.raw = append(s.into.raw, c)
+}
+
+func (s *scan) startValue() {
+	s.inValue = true
+	if s.keyTooLong {
+		return
+	}
+	switch string(s.key) {
+	case `"id"`:
+		s.into = &s.id
+	case `"method"`:
+		s.into = &s.meth
+	case `"params"`:
+		s.into = &s.params
+	}
+	if s.into != nil {
+		if s.into.seen {
+			s.into = nil
+			return
+		}
+		s.into.seen = true
+	}
+}
+
+func (s *scan) endMember() {
+	s.inValue, s.into, s.key, s.keyTooLong = false, nil, s.key[:0], false
+}
+
+func (s *scan) message() message {
+	var m message
+	if s.id.seen {
+		m.hasID = true
+		id := bytes.TrimSpace(s.id.raw)
+		if len(id) > 0 && (id[0] == '"' || id[0] == '-' || id[0] >= '0' && id[0] <= '9') && json.Valid(id) {
+			m.id = id
+		}
+	}
+	if json.Unmarshal(s.meth.raw, &m.method) != nil {
+		m.method = ""
+	}
+	m.tooLarge = s.params.tooLarge
+	if s.params.seen && !m.tooLarge {
+		if params := bytes.TrimSpace(s.params.raw); json.Valid(params) {
+			m.params = params
+		} else {
+			m.malformed = true
+		}
+	}
+	return m
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
