@@ -68,6 +68,9 @@ func convert(c *cli, args []string) error {
 	if err := addrs.used(b); err != nil {
 		return err
 	}
+	for _, p := range b.Problems {
+		fmt.Fprintf(c.stderr, "glrecover: %s\n", plain(p.Error()))
+	}
 	convertTo := c.convertCLN
 	if *format == formatGlcli {
 		convertTo = c.convertGlcli
@@ -90,9 +93,6 @@ func convert(c *cli, args []string) error {
 	}
 	if err != nil {
 		return err
-	}
-	for _, p := range b.Problems {
-		fmt.Fprintf(c.stderr, "glrecover: %s\n", plain(p.Error()))
 	}
 	if errPart != nil {
 		return errPart

@@ -53,8 +53,11 @@ func (inv *inventory) channelsText() string {
 	}
 	s := fmt.Sprintf("%s with %s in all; your last known share is %s", count(t.Channels, "channel", "channels"),
 		sat(t.CapacityMsat/1000), sat(t.LastKnownShareMsat/1000))
-	if t.ShareUnknown > 0 {
-		s += fmt.Sprintf("\n(for %d of them only the share at the opening is known)", t.ShareUnknown)
+	switch {
+	case t.ShareUnknown == t.Channels:
+		s += "\n(from the opening: this file knows of nothing later)"
+	case t.ShareUnknown > 0:
+		s += fmt.Sprintf("\n(for %d of them from the opening: this file knows of nothing later)", t.ShareUnknown)
 	}
 	if t.SignerClosed > 0 {
 		s += fmt.Sprintf("\n(%s of it in %s that the signer believes closed)", sat(t.SignerClosedMsat/1000),
