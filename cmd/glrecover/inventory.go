@@ -12,17 +12,22 @@ import (
 // answer of the RPC command glrecover. Amounts are in msat, txids in display
 // order.
 type inventory struct {
-	CreatedAt  string          `json:"created_at,omitempty"`
-	AgeSeconds int64           `json:"age_seconds,omitempty"`
-	Strategy   string          `json:"strategy"`
-	NodeID     channel.PubKey  `json:"node_id"`
-	Network    string          `json:"network"`
-	Channels   []channelFacts  `json:"channels"`
-	Openings   []openingFacts  `json:"openings"`
-	Problems   []problemFacts  `json:"problems"`
-	Totals     inventoryTotals `json:"totals"`
-	created    time.Time
-	strategy   vlsstate.Strategy
+	Backup   backupFacts     `json:"backup"`
+	NodeID   channel.PubKey  `json:"node_id"`
+	Network  string          `json:"network"`
+	Channels []channelFacts  `json:"channels"`
+	Openings []openingFacts  `json:"openings"`
+	Problems []problemFacts  `json:"problems"`
+	Totals   inventoryTotals `json:"totals"`
+}
+
+type backupFacts struct {
+	CreatedAt  string `json:"created_at,omitempty"`
+	AgeSeconds int64  `json:"age_seconds,omitempty"`
+	Strategy   string `json:"strategy"`
+
+	created  time.Time
+	strategy vlsstate.Strategy
 }
 
 // proof says what the snapshot proves of a channel's use.
@@ -102,13 +107,13 @@ type inventoryTotals struct {
 
 func takeInventory(b *vlsstate.Backup, a addresses, now time.Time) *inventory {
 	inv := &inventory{
-		Strategy: b.Strategy.String(), NodeID: b.NodeID, Network: b.Network,
+		Backup: backupFacts{Strategy: b.Strategy.String(), created: b.CreatedAt, strategy: b.Strategy},
+		NodeID: b.NodeID, Network: b.Network,
 		Channels: []channelFacts{}, Openings: []openingFacts{}, Problems: problemsOf(b),
-		created: b.CreatedAt, strategy: b.Strategy,
 	}
 	if !b.CreatedAt.IsZero() {
-		inv.CreatedAt = b.CreatedAt.UTC().Format(time.RFC3339)
-		inv.AgeSeconds = int64(now.Sub(b.CreatedAt) / time.Second)
+		inv.Backup.CreatedAt = b.CreatedAt.UTC().Format(time.RFC3339)
+		inv.Backup.AgeSeconds = int64(now.Sub(b.CreatedAt) / time.Second)
 	}
 	unread := make(map[channel.Key]bool)
 	for _, p := range b.Problems {

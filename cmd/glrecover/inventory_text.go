@@ -15,12 +15,12 @@ func (inv *inventory) text(now time.Time) string {
 	head := table{}
 	head.row("Node", inv.NodeID.String())
 	head.row("Network", orUnknown(inv.Network))
-	if inv.created.IsZero() {
+	if inv.Backup.created.IsZero() {
 		head.row("Written", "unknown")
 	} else {
-		head.row("Written", fmt.Sprintf("%s UTC (%s)", inv.created.UTC().Format(time.DateTime), age(now.Sub(inv.created))))
+		head.row("Written", fmt.Sprintf("%s UTC (%s)", inv.Backup.created.UTC().Format(time.DateTime), age(now.Sub(inv.Backup.created))))
 	}
-	head.row("Strategy", strategyText(inv.strategy))
+	head.row("Strategy", strategyText(inv.Backup.strategy))
 	head.row("Channels", inv.channelsText())
 	if n := len(inv.Openings); n > 0 {
 		head.row("Openings", count(n, "opening that came", "openings that came")+" to nothing: there is nothing to recover in it")
