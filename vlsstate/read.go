@@ -38,10 +38,6 @@ func ReadFile(path string) (*Backup, error) {
 	return Parse(data)
 }
 
-// FileBytes reads a regular file of at most MaxSize bytes, for callers that also
-// hash what they parse. Failures are backup_unreadable and backup_too_large.
-func FileBytes(path string) ([]byte, error) { return readFile(path) }
-
 func readAll(r io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
 	if err != nil {
