@@ -1,0 +1,248 @@
+package keychain
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"github.com/glrecover/glrecover/failure"
+)
+
+// MaxSize is the most that is read of a secret's file or of stdin, in bytes.
+// Twenty-four Japanese words take less than a tenth.
+const MaxSize = 4096
+
+// passphraseHashSize is what precedes the words in an hsm_secret of CLN 25.12
+// and later: SHA256 of the seed, or zeros without a passphrase.
+const passphraseHashSize = 32
+
+// Ask asks the user for the passphrase of a secret. The keychain clears what
+// it returns.
+type Ask func() ([]byte, error)
+
+// Source is what was read where a secret was said to be, not yet understood.
+type Source struct {
+	bytes *sealed[[]byte]
+}
+
+// Open reads a file. It must be a regular file of at most MaxSize bytes; with
+// readOnly its mode must be 0400, which is demanded of a file that the user
+// names (the node's own hsm_secret is lightningd's business). The error is a
+// *failure.Error.
+func Open(path string, readOnly bool) (*Source, error) {
+	// A fifo would block the open for ever.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, unreadable("Check the path", "there is no file at %s", path).Wrap(err)
+	case errors.Is(err, os.ErrPermission):
+		return nil, unreadable("Run this as the file's owner", "%s may not be read by this user", path).Wrap(err)
+	case err != nil:
+		return nil, unreadable("Check the path", "%s cannot be opened", path).Wrap(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, unreadable("Check the path", "%s cannot be examined", path).Wrap(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, unreadable("Name the file that holds the secret", "%s is not a regular file", path)
+	}
+	if mode := info.Mode().Perm(); readOnly && mode != 0o400 {
+		return nil, unreadable(fmt.Sprintf("Run: chmod 400 '%s'", path),
+			"%s has mode %04o; a secret must be readable by its owner only (0400)", path, mode)
+	}
+	return FromReader(f)
+}
+
+// FromReader reads a secret to the end, stdin for example.
+func FromReader(r io.Reader) (*Source, error) {
+	raw := make([]byte, MaxSize+1)
+	n, err := io.ReadFull(r, raw)
+	s := FromBytes(raw[:n])
+	switch {
+	case err == nil:
+		s.Wipe()
+		return nil, unreadable("Name the file that holds the secret", "the file is larger than %d bytes, no form of a secret is", MaxSize)
+	case !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF):
+		s.Wipe()
+		return nil, unreadable("Try again", "the secret cannot be read").Wrap(err)
+	}
+	return s, nil
+}
+
+// FromBytes takes what was typed at a prompt; it keeps and later clears raw.
+func FromBytes(raw []byte) *Source { return &Source{bytes: seal(raw)} }
+
+// raw is what was read; nil once it was wiped. The caller must not keep it.
+func (s *Source) raw() []byte {
+	if s == nil || s.bytes == nil {
+		return nil
+	}
+	return *s.bytes.value
+}
+
+// Wipe clears what was read.
+func (s *Source) Wipe() {
+	clear(s.raw())
+	if s != nil {
+		s.bytes = nil
+	}
+}
+
+// Format prints "(redacted)" for every verb.
+func (Source) Format(f fmt.State, _ rune) { redact(f) }
+
+// String returns "(redacted)".
+func (Source) String() string { return redacted }
+
+// MarshalText returns "(redacted)"; encoding/json uses it too.
+func (Source) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Load opens a file and understands it: Open and Secret in one.
+func Load(path string, readOnly bool, ask Ask) (*Secret, error) {
+	source, err := Open(path, readOnly)
+	if err != nil {
+		return nil, err
+	}
+	defer source.Wipe()
+	return source.Secret(ask)
+}
+
+// ErrPassphraseNeeded says that the secret has a passphrase and nobody can be
+// asked for it.
+var ErrPassphraseNeeded = errors.New("the secret needs its passphrase")
+
+// kind tells the forms apart as CLN does (common/hsm_secret.c), after the text
+// forms that CLN would take for a file with words and a passphrase.
+func (s *Source) kind() (Kind, bool) {
+	text := bytes.TrimSpace(s.raw())
+	switch {
+	case isHex(text) && len(text) == 2*secretSize:
+		return Hex, true
+	case bytes.HasPrefix(bytes.ToLower(text), []byte(codexPrefix+"1")):
+		return Codex32, true
+	case len(s.raw()) == secretSize:
+		return Raw, true
+	case isWords(text):
+		return Phrase, true
+	case len(s.raw()) == encryptedSize:
+		return Encrypted, true
+	case len(s.raw()) > passphraseHashSize && isWords(s.raw()[passphraseHashSize:]):
+		if isZero(s.raw()[:passphraseHashSize]) {
+			return Mnemonic, true
+		}
+		return MnemonicPassphrase, true
+	}
+	return 0, false
+}
+
+// Secret understands the source. ask may be nil where nobody can be asked;
+// then the error matches ErrPassphraseNeeded where a passphrase is needed. The
+// error is a *failure.Error and says nothing of the content but lengths and
+// positions.
+func (s *Source) Secret(ask Ask) (*Secret, error) {
+	kind, ok := s.kind()
+	if !ok {
+		return nil, unreadable("Use the 32-byte hsm_secret, the 64 hex digits, or the twelve words",
+			"%d bytes in no known form of a secret", len(s.raw()))
+	}
+	switch kind {
+	case Raw:
+		return newSecret(Raw, s.raw()), nil
+	case Hex:
+		raw := make([]byte, secretSize)
+		defer clear(raw)
+		if _, err := hex.Decode(raw, bytes.TrimSpace(s.raw())); err != nil {
+			return nil, unreadable("Check the hex digits", "the text is not hex")
+		}
+		return newSecret(Hex, raw), nil
+	case Codex32:
+		raw, err := decodeCodex32(codexPrefix, bytes.TrimSpace(s.raw()))
+		if err != nil {
+			return nil, unreadable("Check each character", "the codex32 text has a wrong length or checksum, or is a share").Wrap(err)
+		}
+		defer clear(raw)
+		return newSecret(Codex32, raw), nil
+	case Encrypted:
+		return s.decrypted(ask)
+	case Mnemonic, MnemonicPassphrase:
+		return s.words(kind, ask)
+	default:
+		p, err := parsePhrase(s.raw())
+		if err != nil {
+			return nil, unreadable("Compare the words with what was written down", "%s", err).Wrap(err)
+		}
+		defer p.wipe()
+		seed := p.seed(nil)
+		defer clear(seed)
+		// Greenlight keeps only the first half.
+		return newSecret(Phrase, seed[:secretSize]), nil
+	}
+}
+
+func (s *Source) decrypted(ask Ask) (*Secret, error) {
+	passphrase, err := asked(ask)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(passphrase)
+	raw, err := decrypt(s.raw(), passphrase)
+	if err != nil {
+		return nil, failure.New(failure.WrongSecret, "Try again", "the passphrase does not open this hsm_secret, or the file is damaged").Wrap(err)
+	}
+	defer clear(raw)
+	return newSecret(Encrypted, raw), nil
+}
+
+// words reads the two hsm_secret forms of CLN 25.12. CLN makes the seed from
+// the very bytes in the file.
+func (s *Source) words(kind Kind, ask Ask) (*Secret, error) {
+	text := s.raw()[passphraseHashSize:]
+	words := fields(text)
+	defer wipeFields(words)
+	p, unknown := english().lookup(words)
+	defer p.wipe()
+	if !validWordCount(len(words)) || len(unknown) > 0 || !p.checksum() {
+		err := &PhraseError{Words: len(words), Unknown: unknown, Language: english().name}
+		return nil, unreadable("The file is damaged: use another copy or the words", "the hsm_secret holds no valid words: %s", err).Wrap(err)
+	}
+	var passphrase []byte
+	if kind == MnemonicPassphrase {
+		var err error
+		if passphrase, err = asked(ask); err != nil {
+			return nil, err
+		}
+		defer clear(passphrase)
+	}
+	seed := seedOf(text, passphrase)
+	defer clear(seed)
+	if kind == MnemonicPassphrase {
+		if sum := sha256.Sum256(seed); subtle.ConstantTimeCompare(sum[:], s.raw()[:passphraseHashSize]) != 1 {
+			return nil, failure.New(failure.WrongSecret, "Try again", "the passphrase is not the one of this hsm_secret").Wrap(errPassphrase)
+		}
+	}
+	return newSecret(kind, seed), nil
+}
+
+func asked(ask Ask) ([]byte, error) {
+	if ask == nil {
+		return nil, failure.New(failure.NeedsSecret, "Use the command line, which can ask for it, or a 32-byte hsm_secret",
+			"this hsm_secret has a passphrase").Wrap(ErrPassphraseNeeded)
+	}
+	passphrase, err := ask()
+	if err != nil {
+		return nil, unreadable("Try again", "no passphrase was read").Wrap(err)
+	}
+	return passphrase, nil
+}
+
+func unreadable(do, found string, args ...any) *failure.Error {
+	return failure.New(failure.SecretUnreadable, do, found, args...)
+}
