@@ -1,7 +1,6 @@
 package recovery
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"path/filepath"
@@ -23,7 +22,7 @@ type loaded struct {
 // directory is not the caller's.
 func load(b api.Backup) (*loaded, error) {
 	if b.Inline != nil {
-		backup, err := vlsstate.ReadAny(bytes.NewReader(b.Inline))
+		backup, err := vlsstate.Parse(b.Inline)
 		if err != nil {
 			return nil, err
 		}
@@ -39,11 +38,11 @@ func load(b api.Backup) (*loaded, error) {
 			"backup: the relative path would have meant %s, in lightningd's working directory and not in yours", meant)
 	}
 	// Read once, so that what is hashed is what is parsed.
-	raw, err := vlsstate.ReadFileBytes(b.Path)
+	raw, err := vlsstate.Disk{}.ReadFile(b.Path)
 	if err != nil {
 		return nil, err
 	}
-	backup, err := vlsstate.ReadAny(bytes.NewReader(raw))
+	backup, err := vlsstate.Parse(raw)
 	if err != nil {
 		return nil, err
 	}

@@ -94,7 +94,7 @@ func (s *Service) readPeer(ctx context.Context, peers Peers, keys Keys, id chann
 				"glrecover cannot recover it, the peer may close it by itself", id, r.Channel))
 		}
 	}
-	return append(warnings, s.peerStorage(id, n.PeerStorage, its)...)
+	return append(warnings, s.peerStorage(ctx, id, n.PeerStorage)...)
 }
 
 func ownedByOther(its []*item, id channel.ID) bool {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/glrecover/glrecover/channel"
 )
@@ -19,6 +20,18 @@ type storedBlob struct {
 	// Blob is base64, as the peer returned it.
 	Blob   string `json:"blob"`
 	SHA256 string `json:"sha256"`
+}
+
+// peerStorage captures what a peer returned and says so.
+func (s *Service) peerStorage(ctx context.Context, id channel.PubKey, blob []byte) []string {
+	if len(blob) == 0 {
+		return nil
+	}
+	if err := s.keepStorage(ctx, id, blob); err != nil {
+		return []string{fmt.Sprintf("peer %s returned a backup that it kept for the lost node, and it could not be stored: %v", id, err)}
+	}
+	return []string{fmt.Sprintf("peer %s returned a backup that it kept for the lost node (%d bytes, encrypted); it is in the datastore under %s",
+		id, len(blob), strings.Join(recordStorage, "/"))}
 }
 
 // keepStorage captures what a peer returned before the first import: after it,
