@@ -61,6 +61,8 @@ func splitKey(key string) (kind Kind, rest string) {
 	return KindUnknown, ""
 }
 
+const inexact = "it holds a number that is no 64-bit integer: another tool has rewritten the file"
+
 // parseEntry reads [version, value] or [version, value, signature]. A good
 // entry with a number that is no 64-bit integer, or with an unusable
 // signature, comes with a note.
@@ -88,7 +90,7 @@ func parseEntry(key string, raw []byte) (e Entry, note string, err *fieldError) 
 		return e, "", &fieldError{reason: "the version of a deleted entry, but a value"}
 	}
 	if !exact {
-		note = "holds a number that is no 64-bit integer: another tool has rewritten the file"
+		note = inexact
 	}
 	if len(parts) == 3 {
 		sig := node{d: d, path: "signature", raw: parts[2].raw}.byteValues(SignatureSize)

@@ -114,14 +114,6 @@ func printableText(data []byte) bool {
 	return utf8.Valid(data)
 }
 
-// isDump reports the first line of a vlsd dump: a known key, " = " and a
-// value.
-func isDump(text []byte) bool {
-	line, _, _ := bytes.Cut(text, []byte("\n"))
-	key, _, ok := bytes.Cut(line, []byte(" = "))
-	return ok && (bytes.HasPrefix(key, []byte("channel/")) || bytes.HasPrefix(key, []byte("node/")))
-}
-
 // otherJSON says what a JSON object without "version" is.
 func otherJSON(members map[string][]byte) string {
 	has := func(name string) bool { _, ok := members[name]; return ok }
