@@ -20,3 +20,15 @@ func decodeHex(text string, decode func(io.Reader) error) error {
 	}
 	return nil
 }
+
+// hexBytes is a JSON string of hex digits.
+type hexBytes []byte
+
+func (h *hexBytes) UnmarshalText(text []byte) error {
+	b, err := hex.DecodeString(string(text))
+	if err != nil {
+		return errors.New("not hex")
+	}
+	*h = b
+	return nil
+}
