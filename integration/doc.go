@@ -1,0 +1,9 @@
+// Package integration holds the scenarios: one test for each story that a
+// user lives through, on real daemons (package harness).
+//
+// It NEVER mocks a daemon. A scenario whose programs are not at hand is left
+// out with one line that says so; GLRECOVER_REQUIRE turns that into a failure.
+// Backups are written by the genuine Greenlight signer (glsigner/), or read
+// from a test node's database by package synthetic, and then the test's name
+// says "synthetic".
+package integration

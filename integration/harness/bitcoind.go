@@ -1,0 +1,230 @@
+package harness
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// Bitcoind is a regtest bitcoind with a wallet of mature coins.
+type Bitcoind struct {
+	Dir      string
+	RPCPort  int
+	User     string
+	Password string
+
+	net     *Net
+	proc    *Process
+	address string
+	id      atomic.Int64
+}
+
+// BitcoinError is an error that bitcoind answered.
+type BitcoinError struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+}
+
+// Error returns bitcoind's own text and code.
+func (e *BitcoinError) Error() string { return fmt.Sprintf("%s (%d)", e.Message, e.Code) }
+
+func startBitcoind(n *Net) *Bitcoind {
+	n.T.Helper()
+	b := &Bitcoind{
+		Dir: n.nodeDir("bitcoind"), RPCPort: FreePort(n.T),
+		User: "glr", Password: randomHex(16), net: n,
+	}
+	// The password is in a file because arguments are there for all to see.
+	conf := fmt.Sprintf(`regtest=1
+server=1
+listen=0
+dnsseed=0
+fixedseeds=0
+natpmp=0
+fallbackfee=0.00005
+addresstype=bech32
+rpcuser=%s
+rpcpassword=%s
+[regtest]
+rpcport=%d
+rpcbind=127.0.0.1
+rpcallowip=127.0.0.1
+rpcworkqueue=256
+`, b.User, b.Password, b.RPCPort)
+	if err := os.WriteFile(filepath.Join(b.Dir, "bitcoin.conf"), []byte(conf), 0o600); err != nil {
+		n.T.Fatalf("%v", err)
+	}
+	b.Start()
+	if err := b.Call("createwallet", nil, "harness"); err != nil {
+		n.T.Fatalf("bitcoind createwallet: %v", err)
+	}
+	if err := b.Call("getnewaddress", &b.address); err != nil {
+		n.T.Fatalf("bitcoind getnewaddress: %v", err)
+	}
+	b.Mine(101)
+	return b
+}
+
+// Start starts bitcoind and waits until it answers.
+func (b *Bitcoind) Start() {
+	t := b.net.T
+	t.Helper()
+	b.proc = b.net.start(b.Dir, filepath.Join(b.Dir, "output"), nil, "bitcoind", "-datadir="+b.Dir, "-printtoconsole=1")
+	Wait(t, "bitcoind to answer", func() error {
+		if over, err := b.proc.Exited(); over {
+			t.Fatalf("bitcoind ended: %v\n%s", err, tail(filepath.Join(b.Dir, "output"), 2000))
+		}
+		return b.Call("getblockcount", nil)
+	})
+	if b.address != "" {
+		if err := b.Call("loadwallet", nil, "harness"); err != nil {
+			t.Fatalf("bitcoind loadwallet: %v", err)
+		}
+	}
+}
+
+// Stop ends bitcoind in good order and waits for it.
+func (b *Bitcoind) Stop() {
+	b.net.T.Helper()
+	_ = b.Call("stop", nil)
+	if err := b.proc.Wait(Timeout); err != nil {
+		b.net.T.Fatalf("bitcoind after stop: %v", err)
+	}
+}
+
+// rpcClient never reuses a connection that a stopped bitcoind has closed.
+var rpcClient = &http.Client{Timeout: 3 * time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
+
+// Call sends one JSON-RPC request; result may be nil.
+func (b *Bitcoind) Call(method string, result any, params ...any) error {
+	if params == nil {
+		params = []any{}
+	}
+	body, err := json.Marshal(map[string]any{"id": b.id.Add(1), "method": method, "params": params})
+	if err != nil {
+		return err
+	}
+	url := "http://127.0.0.1:" + strconv.Itoa(b.RPCPort)
+	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.SetBasicAuth(b.User, b.Password)
+	resp, err := rpcClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("bitcoind %s: %w", method, err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("bitcoind %s: %w", method, err)
+	}
+	var answer struct {
+		Result json.RawMessage `json:"result"`
+		Error  *BitcoinError   `json:"error"`
+	}
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return fmt.Errorf("bitcoind %s: status %s", method, resp.Status)
+	}
+	if answer.Error != nil {
+		return fmt.Errorf("bitcoind %s: %w", method, answer.Error)
+	}
+	if result == nil {
+		return nil
+	}
+	return json.Unmarshal(answer.Result, result)
+}
+
+// Must is Call that fails the test on an error.
+func (b *Bitcoind) Must(method string, result any, params ...any) {
+	b.net.T.Helper()
+	if err := b.Call(method, result, params...); err != nil {
+		b.net.T.Fatalf("%v", err)
+	}
+}
+
+// Mine makes blocks with what is in the mempool and returns the new height.
+// It does not wait for the nodes: Net.Mine does.
+func (b *Bitcoind) Mine(blocks int) int {
+	b.net.T.Helper()
+	b.Must("generatetoaddress", nil, blocks, b.address)
+	return b.Height()
+}
+
+// MineEmpty makes blocks that leave the mempool alone.
+func (b *Bitcoind) MineEmpty(blocks int) int {
+	b.net.T.Helper()
+	for range blocks {
+		b.Must("generateblock", nil, b.address, []string{})
+	}
+	return b.Height()
+}
+
+// Height is the height of the tip.
+func (b *Bitcoind) Height() int {
+	b.net.T.Helper()
+	var h int
+	b.Must("getblockcount", &h)
+	return h
+}
+
+// Send pays sat to an address and returns the txid; unconfirmed.
+func (b *Bitcoind) Send(address string, sat uint64) string {
+	b.net.T.Helper()
+	var txid string
+	b.Must("sendtoaddress", &txid, address, btc(sat))
+	return txid
+}
+
+// btc writes an amount in sat as bitcoind wants it.
+func btc(sat uint64) json.Number {
+	return json.Number(fmt.Sprintf("%d.%08d", sat/1e8, sat%1e8))
+}
+
+// Mempool lists the txids in the mempool.
+func (b *Bitcoind) Mempool() []string {
+	b.net.T.Helper()
+	var ids []string
+	b.Must("getrawmempool", &ids)
+	return ids
+}
+
+// Unspent reports whether the output exists unspent, counting the mempool.
+func (b *Bitcoind) Unspent(o Outpoint) bool {
+	b.net.T.Helper()
+	var out json.RawMessage
+	b.Must("gettxout", &out, o.Txid, o.Vout, true)
+	return len(out) > 0 && string(out) != "null"
+}
+
+// SpenderInMempool returns the txid of the transaction in the mempool that
+// spends o.
+func (b *Bitcoind) SpenderInMempool(o Outpoint) (string, error) {
+	var found []struct {
+		SpendingTxid string `json:"spendingtxid"`
+	}
+	if err := b.Call("gettxspendingprevout", &found, []Outpoint{o}); err != nil {
+		return "", err
+	}
+	if len(found) == 1 && found[0].SpendingTxid != "" {
+		return found[0].SpendingTxid, nil
+	}
+	return "", errors.New("no spender in the mempool")
+}
+
+// Outpoint names a transaction output; the txid is in display order.
+type Outpoint struct {
+	Txid string `json:"txid"`
+	Vout uint32 `json:"vout"`
+}
+
+// String returns "txid:vout".
+func (o Outpoint) String() string { return fmt.Sprintf("%s:%d", o.Txid, o.Vout) }

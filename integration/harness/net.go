@@ -1,0 +1,178 @@
+package harness
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+)
+
+// Net is one scenario's world: a bitcoind on regtest, nodes, and a directory
+// that goes away with them.
+type Net struct {
+	T   TB
+	Dir string
+	// Bitcoind is running and has mature coins in its wallet.
+	Bitcoind *Bitcoind
+
+	mu    sync.Mutex
+	procs []*Process
+	logs  []string
+	names map[string]bool
+}
+
+// New makes a directory and starts bitcoind. Everything is ended and removed
+// when t is cleaned up; with GLRECOVER_KEEP set, the directory stays.
+func New(t TB) *Net {
+	t.Helper()
+	// Unix socket paths end at about 100 bytes: no test name in it, and not
+	// below a long TMPDIR.
+	base := os.TempDir()
+	if len(base) > 40 {
+		base = "/tmp"
+	}
+	dir, err := os.MkdirTemp(base, "glr-")
+	if err != nil {
+		t.Fatalf("temporary directory: %v", err)
+	}
+	n := &Net{T: t, Dir: dir, names: map[string]bool{}}
+	t.Cleanup(n.close)
+	n.Bitcoind = startBitcoind(n)
+	return n
+}
+
+func (n *Net) close() {
+	n.mu.Lock()
+	procs := n.procs
+	n.procs = nil
+	n.mu.Unlock()
+	for _, p := range procs {
+		p.Kill()
+	}
+	if n.T.Failed() {
+		n.dumpLogs()
+	}
+	if os.Getenv("GLRECOVER_KEEP") != "" {
+		n.T.Logf("kept %s", n.Dir)
+		return
+	}
+	_ = os.RemoveAll(n.Dir)
+}
+
+// logTail is how much of each log a failed test shows, in bytes.
+const logTail = 12 << 10
+
+func (n *Net) dumpLogs() {
+	for _, path := range n.logs {
+		text := tail(path, logTail)
+		if text == "" {
+			continue
+		}
+		rel, _ := filepath.Rel(n.Dir, path)
+		n.T.Logf("--- end of %s\n%s", rel, text)
+	}
+}
+
+// tail returns the last max bytes of a file from the start of a line.
+func tail(path string, max int64) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	skip := info.Size() - max
+	if skip < 0 {
+		skip = 0
+	}
+	buf := make([]byte, info.Size()-skip)
+	k, _ := f.ReadAt(buf, skip)
+	text := string(buf[:k])
+	if skip > 0 {
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	return strings.TrimRight(text, "\n")
+}
+
+// start runs a program of the net; it is killed at the end at the latest.
+func (n *Net) start(dir, logPath string, env []string, name string, args ...string) *Process {
+	n.T.Helper()
+	p, err := startProcess(dir, logPath, env, name, args...)
+	if err != nil {
+		n.T.Fatalf("%v", err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.procs = append(n.procs, p)
+	for _, l := range n.logs {
+		if l == logPath {
+			return p
+		}
+	}
+	n.logs = append(n.logs, logPath)
+	return p
+}
+
+// nodeDir makes the directory of a node of this name, which must be new.
+func (n *Net) nodeDir(name string) string {
+	n.T.Helper()
+	n.mu.Lock()
+	taken := n.names[name]
+	n.names[name] = true
+	n.mu.Unlock()
+	if taken {
+		n.T.Fatalf("harness: two nodes named %s", name)
+	}
+	dir := filepath.Join(n.Dir, name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		n.T.Fatalf("%v", err)
+	}
+	return dir
+}
+
+// WriteFile writes a file of mode 0600 into the net's directory and returns
+// its absolute path.
+func (n *Net) WriteFile(name string, data []byte) string {
+	n.T.Helper()
+	path := filepath.Join(n.Dir, name)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		n.T.Fatalf("%v", err)
+	}
+	return path
+}
+
+var (
+	portMu   sync.Mutex
+	portUsed = map[int]bool{}
+)
+
+// FreePort returns a port of 127.0.0.1 that nobody listens on and that this
+// process was not given before. It is below the range from which the system
+// takes ports for outgoing connections, so that a node can be stopped and
+// started again on the same one.
+func FreePort(t TB) int {
+	t.Helper()
+	portMu.Lock()
+	defer portMu.Unlock()
+	for range 1000 {
+		port := 20000 + rand.IntN(10000)
+		if portUsed[port] {
+			continue
+		}
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		_ = l.Close()
+		portUsed[port] = true
+		return port
+	}
+	t.Fatalf("no free port on 127.0.0.1")
+	return 0
+}
