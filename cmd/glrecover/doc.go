@@ -7,8 +7,8 @@
 //	glrecover version
 //	glrecover help [COMMAND]
 //
-// FILE is a signer backup, or - for standard input. Flags may stand before or
-// after it. Exit codes:
+// FILE is a signer backup or a dump of vlsd's storage, or - for standard input.
+// Flags may stand before or after it. Exit codes:
 //
 //	0  done, and nothing wrong was found
 //	1  refused, or a problem was found; the text says which

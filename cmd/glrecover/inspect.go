@@ -6,10 +6,10 @@ var inspectCommand = command{
 	name:    "inspect",
 	args:    "[--json] [--addresses PEER=ADDRESS[,...]] FILE",
 	summary: "show what a signer backup holds and what it proves",
-	help: `FILE is a signer backup, or - for standard input. For each channel it shows the
-peer and where to find it, the funding, your last known share, pending payments,
-and whether the file proves anything about the channel's use. It ends with 1 if a
-part of the file could not be read.
+	help: `FILE is a signer backup or a dump of vlsd's storage, or - for standard input. For
+each channel it shows the peer and where to find it, the funding, your last known
+share, pending payments, and whether the file proves anything about the channel's
+use. It ends with 1 if a part of the file could not be read.
 
   --json
       for programs; amounts in msat, names as in the answer of the RPC command

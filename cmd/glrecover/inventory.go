@@ -22,11 +22,13 @@ type inventory struct {
 }
 
 type backupFacts struct {
+	Source     string `json:"source"`
 	CreatedAt  string `json:"created_at,omitempty"`
 	AgeSeconds int64  `json:"age_seconds,omitempty"`
 	Strategy   string `json:"strategy"`
 
 	created  time.Time
+	source   vlsstate.Source
 	strategy vlsstate.Strategy
 }
 
@@ -107,7 +109,10 @@ type inventoryTotals struct {
 
 func takeInventory(b *vlsstate.Backup, a addresses, now time.Time) *inventory {
 	inv := &inventory{
-		Backup: backupFacts{Strategy: b.Strategy.String(), created: b.CreatedAt, strategy: b.Strategy},
+		Backup: backupFacts{
+			Source: b.Source.String(), Strategy: b.Strategy.String(),
+			created: b.CreatedAt, source: b.Source, strategy: b.Strategy,
+		},
 		NodeID: b.NodeID, Network: b.Network,
 		Channels: []channelFacts{}, Openings: []openingFacts{}, Problems: problemsOf(b),
 	}

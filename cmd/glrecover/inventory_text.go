@@ -20,7 +20,7 @@ func (inv *inventory) text(now time.Time) string {
 	} else {
 		head.row("Written", fmt.Sprintf("%s UTC (%s)", inv.Backup.created.UTC().Format(time.DateTime), age(now.Sub(inv.Backup.created))))
 	}
-	head.row("Strategy", strategyText(inv.Backup.strategy))
+	head.row("Strategy", inv.Backup.strategyText())
 	head.row("Channels", inv.channelsText())
 	if n := len(inv.Openings); n > 0 {
 		head.row("Openings", count(n, "opening that came", "openings that came")+" to nothing: there is nothing to recover in it")
@@ -66,14 +66,18 @@ func (inv *inventory) channelsText() string {
 	return s
 }
 
-func strategyText(s vlsstate.Strategy) string {
-	switch s.Kind {
-	case vlsstate.Periodic:
-		return fmt.Sprintf("periodic: up to date to within %s", count(int(s.Updates), "change", "changes"))
-	case vlsstate.NewChannelsOnly:
+func (f *backupFacts) strategyText() string {
+	switch {
+	case f.source == vlsstate.FromDump:
+		return "none: this is a dump of vlsd's storage"
+	case f.source == vlsstate.FromMerge:
+		return "several inputs; of each entry the newest counts"
+	case f.strategy.Kind == vlsstate.Periodic:
+		return "periodic: up to date to within " + count(int(f.strategy.Updates), "change", "changes")
+	case f.strategy.Kind == vlsstate.NewChannelsOnly:
 		return "new channels only: written when a channel is opened, it shows no payment made since"
 	}
-	return s.String()
+	return f.strategy.String()
 }
 
 func (c *channelFacts) table() *table {
