@@ -22,7 +22,7 @@ type loaded struct {
 // directory is not the caller's.
 func load(b api.Backup) (*loaded, error) {
 	if b.Inline != nil {
-		backup, err := vlsstate.Parse(b.Inline)
+		backup, err := vlsstate.ParseAny(b.Inline)
 		if err != nil {
 			return nil, err
 		}
@@ -42,7 +42,7 @@ func load(b api.Backup) (*loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	backup, err := vlsstate.Parse(raw)
+	backup, err := vlsstate.ParseAny(raw)
 	if err != nil {
 		return nil, err
 	}

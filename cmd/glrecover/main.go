@@ -18,6 +18,9 @@ func commands() []command {
 }
 
 func main() {
+	if startedByLightningd(os.Args[1:], os.Getenv) {
+		os.Exit(runPlugin(os.Stdin, os.Stdout))
+	}
 	c := &cli{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now}
 	os.Exit(c.run(os.Args[1:]))
 }
