@@ -49,19 +49,22 @@ func SecretAt(secrets []channel.Secret, n uint64) ([32]byte, bool) {
 // CheckSecrets checks the storage of a peer that has revoked its commitments
 // 0 to revoked-1: bucket b holds the lowest revealed index with b trailing
 // zeros, no bucket is missing or left over, and each secret yields those of
-// the lower buckets that were revealed before it. The error matches ErrSecrets
-// and names the bucket.
-func CheckSecrets(secrets []channel.Secret, revoked uint64) error {
+// the lower buckets that were revealed before it. compared is the number of
+// secrets that one of these derivations ties to another; the rest stand alone
+// until the peer reveals more. The error matches ErrSecrets and names the
+// bucket.
+func CheckSecrets(secrets []channel.Secret, revoked uint64) (compared int, err error) {
 	if revoked > MaxCommitNumber {
-		return fmt.Errorf("%w: %d revoked commitments do not fit 48 bits", ErrSecrets, revoked)
+		return 0, fmt.Errorf("%w: %d revoked commitments do not fit 48 bits", ErrSecrets, revoked)
 	}
 	want := bucketIndexes(revoked)
 	if len(secrets) != len(want) {
-		return fmt.Errorf("%w: %d buckets for %d revoked commitments, want %d", ErrSecrets, len(secrets), revoked, len(want))
+		return 0, fmt.Errorf("%w: %d buckets for %d revoked commitments, want %d", ErrSecrets, len(secrets), revoked, len(want))
 	}
+	tied := make([]bool, len(secrets))
 	for b, s := range secrets {
 		if s.Index != want[b] {
-			return fmt.Errorf("%w: bucket %d holds a wrong index", ErrSecrets, b)
+			return 0, fmt.Errorf("%w: bucket %d holds a wrong index", ErrSecrets, b)
 		}
 		for lower, child := range secrets[:b] {
 			// A lower index was revealed later and does not follow.
@@ -70,11 +73,17 @@ func CheckSecrets(secrets []channel.Secret, revoked uint64) error {
 			}
 			derived, ok := DeriveSecret(s, child.Index)
 			if !ok || derived != child.Secret {
-				return fmt.Errorf("%w: bucket %d does not yield bucket %d", ErrSecrets, b, lower)
+				return 0, fmt.Errorf("%w: bucket %d does not yield bucket %d", ErrSecrets, b, lower)
 			}
+			tied[b], tied[lower] = true, true
 		}
 	}
-	return nil
+	for _, t := range tied {
+		if t {
+			compared++
+		}
+	}
+	return compared, nil
 }
 
 // bucketIndexes lists the index of each bucket once the commitments 0 to

@@ -336,7 +336,7 @@ func TestSecretsOfBOLT3AppendixD(t *testing.T) {
 						}
 					}
 				}
-				err := CheckSecrets(store, revoked)
+				_, err := CheckSecrets(store, revoked)
 				if (err == nil) != in.OK {
 					t.Fatalf("after insert %d: %v, want ok=%v", i, err, in.OK)
 				}
@@ -363,7 +363,7 @@ func TestStoredSecretsGiveEveryRevokedOneAndNoOther(t *testing.T) {
 	producer := shachain.NewRevocationProducer(chainhash.Hash(sha256.Sum256([]byte("seed"))))
 	for _, revoked := range []uint64{0, 1, 2, 3, 7, 8, 9, 100, 255, 256, 1000} {
 		store := storeOf(t, producer, revoked)
-		if err := CheckSecrets(store, revoked); err != nil {
+		if _, err := CheckSecrets(store, revoked); err != nil {
 			t.Fatalf("%d revoked: %v", revoked, err)
 		}
 		for n := range revoked + 3 {
@@ -379,7 +379,7 @@ func TestStoredSecretsGiveEveryRevokedOneAndNoOther(t *testing.T) {
 				t.Fatalf("%d revoked: secret %d is wrong", revoked, n)
 			}
 		}
-		if err := CheckSecrets(store, revoked+1); !errors.Is(err, ErrSecrets) {
+		if _, err := CheckSecrets(store, revoked+1); !errors.Is(err, ErrSecrets) {
 			t.Errorf("%d revoked: one more was accepted: %v", revoked, err)
 		}
 	}
@@ -389,15 +389,22 @@ func TestAChangedSecretIsFoundOnceALaterOneDependsOnIt(t *testing.T) {
 	producer := shachain.NewRevocationProducer(chainhash.Hash(sha256.Sum256([]byte("seed"))))
 	// With 16 revoked, the last secret is the root of all buckets.
 	store := storeOf(t, producer, 16)
+	if n, err := CheckSecrets(store, 16); n != 5 || err != nil {
+		t.Errorf("%d of 5 secrets compared, %v", n, err)
+	}
+	// With 7 revoked, no secret yields another.
+	if n, err := CheckSecrets(storeOf(t, producer, 7), 7); n != 0 || err != nil {
+		t.Errorf("%d secrets compared, %v", n, err)
+	}
 	for b := range store {
 		bad := append([]channel.Secret(nil), store...)
 		bad[b].Secret[5] ^= 4
-		if err := CheckSecrets(bad, 16); !errors.Is(err, ErrSecrets) {
+		if _, err := CheckSecrets(bad, 16); !errors.Is(err, ErrSecrets) {
 			t.Errorf("bucket %d changed: %v", b, err)
 		}
 		bad[b] = store[b]
 		bad[b].Index++
-		if err := CheckSecrets(bad, 16); !errors.Is(err, ErrSecrets) {
+		if _, err := CheckSecrets(bad, 16); !errors.Is(err, ErrSecrets) {
 			t.Errorf("index of bucket %d changed: %v", b, err)
 		}
 	}

@@ -1,0 +1,61 @@
+package proof
+
+import (
+	"context"
+
+	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/failure"
+	"github.com/glrecover/glrecover/keychain"
+)
+
+// Diagnosis is the data of the failure that Diagnose returns.
+type Diagnosis struct {
+	BackupNode channel.PubKey `json:"backup_node_id"`
+	// SecretNode is null where the source could not be understood.
+	SecretNode *channel.PubKey  `json:"secret_node_id"`
+	Mistake    keychain.Mistake `json:"mistake"`
+	// Certain is true where undoing the mistake gives the backup's node.
+	Certain bool `json:"certain"`
+}
+
+// Diagnose explains why a source of a secret does not make the node want: a
+// failure wrong_node that names the likely mistake. secret is what the source
+// was understood as, nil where it was not. It may take some seconds; ctx ends
+// the search.
+func Diagnose(ctx context.Context, want channel.PubKey, source *keychain.Source, secret *keychain.Secret) (*failure.Error, error) {
+	data := Diagnosis{BackupNode: want}
+	found := "the secret could not be understood"
+	if secret != nil {
+		id, err := secret.NodeID()
+		if err != nil {
+			return nil, err
+		}
+		data.SecretNode = &id
+		found = "the secret makes the node " + id.String() + ", the backup is of " + want.String()
+	}
+	d := source.Diagnose(ctx, want)
+	data.Mistake, data.Certain = d.Mistake, d.Certain
+	switch {
+	case d.Certain:
+		found += ": " + d.Found
+	case d.Mistake != keychain.UnknownMistake:
+		found += "; perhaps " + d.Found
+	default:
+		found += "; " + d.Found
+	}
+	return failure.New(failure.WrongNode, d.Do, "%s", found).With(data), nil
+}
+
+// WalletWarning is what a user of lightningd must know whose hsm_secret holds
+// words: it makes the same node, but not the same on-chain wallet.
+const WalletWarning = "this hsm_secret holds words: node and channels are the right ones, " +
+	"but lightningd makes another on-chain wallet from it, which sees neither the old node's coins nor what is paid to its old addresses. " +
+	"For the whole, start the node with the 32-byte file that glrecover hsm-secret writes"
+
+// Warnings lists what the user must know about an otherwise right secret.
+func Warnings(secret *keychain.Secret) []string {
+	if secret.WholeWallet() {
+		return nil
+	}
+	return []string{WalletWarning}
+}
