@@ -15,6 +15,8 @@ const (
 	// maxHead caps id and method. lightningd puts the caller's id into its
 	// own.
 	maxHead = 1 << 20
+	// maxKey is longer than the names that matter.
+	maxKey = 64
 )
 
 // errNotObject ends a stream: lightningd sends nothing but JSON objects.
@@ -63,16 +65,15 @@ func (f *framer) next() (message, error) {
 		}
 		break
 	}
-	var s scan
-	for s.depth = 1; s.depth > 0; {
-		c, err := f.r.ReadByte()
-		if errors.Is(err, io.EOF) {
+	s := scan{depth: 1}
+	for s.depth > 0 {
+		if _, err := f.r.Peek(1); errors.Is(err, io.EOF) {
 			return message{}, io.ErrUnexpectedEOF
-		}
-		if err != nil {
+		} else if err != nil {
 			return message{}, err
 		}
-		s.feed(c)
+		buf, _ := f.r.Peek(f.r.Buffered()) // never more than is there
+		f.r.Discard(s.feed(buf))
 	}
 	return s.message(), nil
 }
@@ -99,20 +100,54 @@ type member struct {
 	tooLarge bool
 }
 
-func (s *scan) feed(c byte) {
-	if s.inString {
-		s.keep(c)
+// feed takes bytes up to the end of the object and returns how many it took.
+func (s *scan) feed(buf []byte) int {
+	i := 0
+	for i < len(buf) && s.depth > 0 {
+		start := i
+		if s.inString {
+			i = s.inText(buf, i)
+			s.keep(buf[start:i])
+			continue
+		}
+		for i < len(buf) && !structural[buf[i]] {
+			i++
+		}
+		if part := buf[start:i]; s.inValue {
+			s.keep(part)
+		} else {
+			s.keep(bytes.TrimSpace(part)) // around a key
+		}
+		if i < len(buf) {
+			s.structure(buf[i : i+1])
+			i++
+		}
+	}
+	return i
+}
+
+// inText returns the index after the string's end, or len(buf).
+func (s *scan) inText(buf []byte, i int) int {
+	for ; i < len(buf); i++ {
 		switch {
 		case s.escaped:
 			s.escaped = false
-		case c == '\\':
+		case buf[i] == '\\':
 			s.escaped = true
-		case c == '"':
+		case buf[i] == '"':
 			s.inString = false
+			return i + 1
 		}
-		return
 	}
-	switch c {
+	return i
+}
+
+// structural marks what matters outside of strings.
+var structural = [256]bool{'"': true, '{': true, '[': true, '}': true, ']': true, ':': true, ',': true}
+
+// structure follows one structural character.
+func (s *scan) structure(char []byte) {
+	switch char[0] {
 	case '"':
 		s.inString = true
 	case '{', '[':
@@ -130,18 +165,18 @@ func (s *scan) feed(c byte) {
 			return
 		}
 	}
-	if s.depth > 0 && (s.inValue || !isSpace(c)) {
-		s.keep(c)
+	if s.depth > 0 {
+		s.keep(char)
 	}
 }
 
-func (s *scan) keep(c byte) {
+func (s *scan) keep(part []byte) {
 	if !s.inValue {
-		if len(s.key) < 64 {
-			s.key = append(s.key, c)
-		} else {
+		if len(s.key)+len(part) > maxKey {
 			s.keyTooLong = true
+			return
 		}
+		s.key = append(s.key, part...)
 		return
 	}
 	if s.into == nil || s.into.tooLarge {
@@ -151,11 +186,11 @@ func (s *scan) keep(c byte) {
 	if s.into == &s.params {
 		limit = MaxMessage
 	}
-	if len(s.into.raw) >= limit {
+	if len(s.into.raw)+len(part) > limit {
 		s.into.raw, s.into.tooLarge = nil, true
 		return
 	}
-	s.into.raw = append(s.into.raw, c)
+	s.into.raw = append(s.into.raw, part...)
 }
 
 func (s *scan) startValue() {

@@ -16,7 +16,7 @@ var MinVersion = Version{Year: 25, Month: 2}
 // versionForm is what `git describe`, release builds ("v25.02", "v25.02.1rc2",
 // "v25.02-mod", "v25.02-17-gabcdef0-modded") and vendors ("basedon-v25.02",
 // "v24.11gl1") make of a version.
-var versionForm = regexp.MustCompile(`^(?:[a-z]+-)?v?([0-9]{1,4})\.([0-9]{1,2})(?:\.([0-9]{1,4}))?(?:[^0-9.].*)?$`)
+var versionForm = regexp.MustCompile(`^(?:[a-z]+-)?v?([0-9]{1,4})\.([0-9]{1,2})(?:\.([0-9]{1,4}))?(?:[-+~a-zA-Z].*)?$`)
 
 // ParseVersion reads the version that lightningd reports. Release candidates
 // and builds between releases count as the release that they name.
