@@ -258,11 +258,18 @@ func (n node) bytes32() (out [32]byte) {
 	return out
 }
 
-func lowerHex(s string) ([]byte, bool) {
+func isLowerHex(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; !isDigit(c) && (c < 'a' || c > 'f') {
-			return nil, false
+			return false
 		}
+	}
+	return true
+}
+
+func lowerHex(s string) ([]byte, bool) {
+	if !isLowerHex(s) {
+		return nil, false
 	}
 	raw, err := hex.DecodeString(s)
 	return raw, err == nil

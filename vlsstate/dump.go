@@ -65,6 +65,9 @@ func parseDumpLine(key string, value, version []byte) (e Entry, note string, err
 	if version == nil {
 		return e, "", &fieldError{reason: "the line does not end with a version; the dump is cut off or wrapped"}
 	}
+	if _, rest := splitKey(key); !isLowerHex(rest) {
+		return e, "", &fieldError{reason: "the key is not lower-case hex"}
+	}
 	d := &decoder{}
 	e = Entry{Key: key, Version: node{d: d, path: "version", raw: version}.uint(math.MaxUint64)}
 	if d.err != nil || len(value) == 0 {

@@ -335,3 +335,28 @@ func TestWhatIsNotThisNodesBackupIsNotWrittenOver(t *testing.T) {
 		t.Errorf("no directory: %v", err)
 	}
 }
+
+func TestALeftoverOnARealDiskIsRemovedAndNothingElse(t *testing.T) {
+	_, newer, _, _ := twoStates(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "backup.json")
+	for _, name := range []string{".backup.json.glrecover-123", ".backup.json.other", "backup.json.glrecover-1"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := WriteFile(path, newer, WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if got := strings.Join(names, " "); got != ".backup.json.other backup.json backup.json.glrecover-1" {
+		t.Errorf("left: %s", got)
+	}
+}
