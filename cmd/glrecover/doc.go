@@ -4,6 +4,8 @@
 //
 //	glrecover inspect FILE    what a signer backup holds and what it proves
 //	glrecover convert FILE    the static channel backup entries, for recoverchannel
+//	glrecover verify FILE     prove with the secret that a backup is your node's
+//	glrecover hsm-secret FILE make the node's hsm_secret from its twelve words
 //	glrecover version
 //	glrecover help [COMMAND]
 //
@@ -21,5 +23,6 @@
 // The command line only reads files and writes at most the one file that was
 // asked for, and never over an existing one. It never opens a network
 // connection, never talks to a node, and never shows an invoice, a payee or a
-// secret.
+// secret; but hsm-secret --show prints the secret that it was asked for, at a
+// terminal only. No secret is ever an argument.
 package main

@@ -13,6 +13,8 @@ func commands() []command {
 	return []command{
 		inspectCommand,
 		convertCommand,
+		verifyCommand,
+		hsmSecretCommand,
 		versionCommand,
 	}
 }
