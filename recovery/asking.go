@@ -221,7 +221,7 @@ func (s *Service) stopAll(ctx context.Context, why string) {
 // decideFor looks at the peer's numbers before anything is sent on the channel.
 func (s *Service) decideFor(t *track, keys Keys) peer.Decide {
 	return func(r peer.Reestablish) (bool, string) {
-		if n := t.Numbers; n != nil && (r.NextCommitment > n.NextCommitment || r.NextRevocation > n.NextRevocation) {
+		if n := t.Numbers; n != nil && t.moved(r) {
 			return false, withheldAlive + fmt.Sprintf("the peer's numbers for channel %s moved from %d/%d to %d/%d since the import: something else with this node's key uses the channel",
 				t.Channel.ID(), n.NextCommitment, n.NextRevocation, r.NextCommitment, r.NextRevocation)
 		}
@@ -238,6 +238,14 @@ func (s *Service) decideFor(t *track, keys Keys) peer.Decide {
 		}
 		return true, ""
 	}
+}
+
+// moved reports whether the peer's numbers went on since they were read first.
+// A peer that was behind the backup and has its state back has not moved.
+func (t *track) moved(r peer.Reestablish) bool {
+	st := &t.Channel.State
+	return r.NextCommitment > max(t.Numbers.NextCommitment, st.NextCounterpartyCommitNum) ||
+		r.NextRevocation > max(t.Numbers.NextRevocation, max(st.NextHolderCommitNum, 1)-1)
 }
 
 // freshness compares a peer's numbers with the backup's, checking its proof

@@ -122,7 +122,7 @@ func (s *Service) advance(ctx context.Context, k channel.Key, f *facts) {
 	t.verdict, t.found = nil, nil
 	if t.Close != nil {
 		if spend := f.spends[t.Channel.Funding]; spend != nil {
-			t.verdict = judge(&t.Channel, spend.Tx, f.keys)
+			t.verdict = judge(&t.Channel, spend.Tx, t.Close.Height, f.keys)
 			t.found = f.creditedOf(spend.Tx, t.verdict)
 		}
 	}

@@ -239,7 +239,7 @@ func newWorld(t *testing.T, corpusCase string, withSecret bool) *world {
 	log.SetOutput(io.Discard)
 	w.deps = Deps{
 		Node: w.node, Backend: w.chain.Backend(), Log: log, Mark: "run 1",
-		OpenKeys: func(api.Node, channel.PubKey) (Keys, error) {
+		OpenKeys: func(facts api.Node, _ channel.PubKey) (Keys, error) {
 			if !withSecret {
 				_, err := keychain.Locate("", "", b.NodeID)
 				return nil, err
@@ -248,7 +248,7 @@ func newWorld(t *testing.T, corpusCase string, withSecret bool) *world {
 			if err != nil {
 				return nil, err
 			}
-			return newSecretKeys(secret)
+			return newSecretKeys(secret, facts.Network)
 		},
 		NewPeers: func(api.Node, peer.NodeKey) (Peers, error) { return w.peers, nil },
 		Bitcoind: func(api.Node, map[string]string) chain.Node { return w.chain.Node() },

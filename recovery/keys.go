@@ -16,16 +16,47 @@ type secretKeys struct {
 	id     channel.PubKey
 	node   *keychain.Key
 
+	network string
+
 	mu       sync.Mutex
 	channels map[channel.Key]*keychain.ChannelKeys
+	// scripts are the wallet's first ones, derived when first asked for.
+	scripts map[string]bool
 }
 
-func newSecretKeys(secret *keychain.Secret) (*secretKeys, error) {
+// walletKeys is how many keys of the wallet are looked through for a script.
+const walletKeys = 1000
+
+func newSecretKeys(secret *keychain.Secret, network string) (*secretKeys, error) {
 	node, err := secret.NodeKey()
 	if err != nil {
 		return nil, err
 	}
-	return &secretKeys{secret: secret, id: node.ID(), node: node, channels: map[channel.Key]*keychain.ChannelKeys{}}, nil
+	return &secretKeys{
+		secret: secret, id: node.ID(), node: node, network: network,
+		channels: map[channel.Key]*keychain.ChannelKeys{},
+	}, nil
+}
+
+// InWallet looks through the wallet that lightningd has with this secret.
+func (k *secretKeys) InWallet(pkScript []byte) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.scripts == nil {
+		k.scripts = map[string]bool{}
+		wallet, err := k.secret.LightningdWallet(k.network)
+		if err != nil {
+			return false
+		}
+		for i := range uint32(walletKeys) {
+			wpkh, taproot, err := wallet.Scripts(i)
+			if err != nil {
+				continue // BIP 32: this index is no key
+			}
+			k.scripts[string(wpkh)], k.scripts[string(taproot)] = true, true
+		}
+	}
+	return k.scripts[string(pkScript)]
 }
 
 func (k *secretKeys) NodeID() channel.PubKey { return k.id }

@@ -11,6 +11,7 @@ import (
 const (
 	kindMutual   = "mutual"
 	kindOurs     = "our_commitment"
+	kindOursOld  = "our_revoked_commitment"
 	kindTheirs   = "their_commitment"
 	kindRevoked  = "revoked_commitment"
 	kindSplice   = "splice"
@@ -27,6 +28,9 @@ type owed struct {
 	// Wallet says that lightningd's wallet takes it; without, this version
 	// cannot claim it.
 	Wallet bool
+	// Elsewhere says that it pays to an address of the lost node's user that is
+	// not in this wallet.
+	Elsewhere bool
 	// From is the first height at which it can be spent, 0 if at once.
 	From uint32
 }
@@ -39,6 +43,10 @@ type verdict struct {
 	// take, and Delay the blocks after the close that are left for it.
 	Claim uint64
 	Delay uint32
+	// Unsure says that of some output nobody can tell whose it is.
+	Unsure bool
+	// Why is what the kind rests on.
+	Why string
 }
 
 // next is the state of a channel given what is known. It is pure: the same
@@ -68,9 +76,9 @@ func next(t *track, v *verdict, found []WalletOutput, f *facts) (State, string) 
 	}
 	depth := f.tip - min(c.Height, f.tip) + 1
 	waiting := v.missing(found)
-	if v.Kind == kindUnknown || v.Kind == kindNoSecret {
+	if v.Kind == kindUnknown || v.Kind == kindNoSecret || (v.Unsure && len(v.Owed) == 0) {
 		if len(found) == 0 {
-			return OutputsWaiting, unknownReason(v.Kind)
+			return OutputsWaiting, unknownReason(v)
 		}
 		waiting = nil
 	}
@@ -130,6 +138,8 @@ func waitingReason(t *track, waiting []owed, tip uint32) string {
 	for _, o := range waiting {
 		p := fmt.Sprintf("%d sat (%s, output %d)", o.Sat, o.What, o.OutPoint.Index)
 		switch {
+		case o.Elsewhere:
+			p += ": it pays to the address that the lost node had agreed on for closing, which is not in this wallet"
 		case !o.Wallet:
 			p += ": this version cannot claim it; keep the backup file"
 		case o.From > tip:
@@ -149,11 +159,14 @@ func waitingReason(t *track, waiting []owed, tip uint32) string {
 	return s
 }
 
-func unknownReason(kind string) string {
-	if kind == kindNoSecret {
+func unknownReason(v *verdict) string {
+	switch v.Kind {
+	case kindNoSecret:
 		return "the channel is closed; which outputs are ours cannot be told without the hsm_secret"
+	case kindMutual:
+		return "closed by agreement; which output is ours cannot be told. If it is, a restart of lightningd with rescan finds it"
 	}
-	return "the funding output was spent by a transaction that cannot be classified; look at it by hand"
+	return "the funding output was spent by a transaction that cannot be classified; look at it by hand: " + v.Why
 }
 
 func cheatedReason(t *track, v *verdict) string {

@@ -21,6 +21,8 @@ type item struct {
 	// evidence of the funding output at the time of the plan.
 	evidence chain.FundingEvidence
 	numbers  *numbers
+	// staleAllowed is the operator's override for a peer that lost state.
+	staleAllowed bool
 }
 
 func (it *item) settle(r Result, format string, args ...any) {

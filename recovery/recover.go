@@ -70,6 +70,7 @@ func (s *Service) Recover(ctx context.Context, p api.RecoverParams, progress api
 		return a, nil
 	}
 
+	s.accept(ctx, p.Override)
 	a.Warnings = append(a.Warnings, s.readNumbers(ctx, items, p, progress)...)
 	if err := s.record(ctx, b, items, rest); err != nil {
 		return nil, failure.New(failure.Internal, "Nothing was imported; look at lightningd's log, then try again",
@@ -88,6 +89,33 @@ func (s *Service) Recover(ctx context.Context, p api.RecoverParams, progress api
 	}
 	a.NextSteps = nextSteps(a.Totals)
 	return a, nil
+}
+
+// accept carries out the operator's overrides on channels that are followed
+// already.
+func (s *Service) accept(ctx context.Context, override []string) {
+	alive := slices.Contains(override, string(failure.HostedNodeAlive))
+	stale := slices.Contains(override, string(failure.PeerStale))
+	s.mu.Lock()
+	if s.run != nil && alive {
+		s.run.Alive = ""
+	}
+	for _, t := range s.tracks {
+		if t.State == HostedAlive && alive {
+			// The numbers that were read before belong to a node that is dead
+			// now.
+			t.Numbers = nil
+		}
+		if stale {
+			t.StaleAllowed = true
+		}
+	}
+	s.mu.Unlock()
+	for _, k := range s.followed() {
+		if st := s.stateOf(k); (st == HostedAlive && alive) || (st == PeerStale && stale) {
+			s.setState(ctx, k, Imported, "")
+		}
+	}
 }
 
 // finish lists the channels in the order of the backup and counts them.
@@ -187,6 +215,7 @@ func (s *Service) recordItem(ctx context.Context, it *item) error {
 	if it.choice.Source != scbconv.FromPlaceholder || t.Address == "" {
 		t.Address, t.Source = it.choice.Address.String(), string(it.choice.Source)
 	}
+	t.StaleAllowed = t.StaleAllowed || it.staleAllowed
 	if it.numbers != nil && t.Numbers == nil {
 		t.Numbers = it.numbers
 	}

@@ -29,6 +29,9 @@ type Keys interface {
 	PerCommitmentSecret(k channel.Key, n uint64) ([32]byte, error)
 	// FundingScript is the scriptPubKey of the channel's funding output.
 	FundingScript(c *channel.Channel) ([]byte, error)
+	// InWallet reports whether the script is one of the first of the node's
+	// on-chain wallet.
+	InWallet(pkScript []byte) bool
 	// Wipe clears the secret; no other method may be called after it.
 	Wipe()
 }

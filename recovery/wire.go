@@ -22,7 +22,7 @@ func ForLightningd(rpc *lightningd.Client, log logrus.FieldLogger) *Service {
 			if err != nil {
 				return nil, err
 			}
-			return newSecretKeys(secret)
+			return newSecretKeys(secret, facts.Network)
 		},
 		NewPeers: func(facts api.Node, key peer.NodeKey) (Peers, error) {
 			return peer.New(peer.Config{Key: key, Proxy: facts.Proxy, AlwaysUseProxy: facts.AlwaysUseProxy, Log: log})

@@ -1,0 +1,506 @@
+package recovery
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/glrecover/glrecover/bolt3"
+	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/failure"
+	"github.com/glrecover/glrecover/peer"
+	"github.com/glrecover/glrecover/recovery/api"
+	"github.com/glrecover/glrecover/vlsstate"
+)
+
+// story is a world with one funded channel of a corpus case.
+type story struct {
+	*world
+	backup []byte
+	ch     *channel.Channel
+	keys   Keys
+}
+
+// newStory funds the first channel of a corpus case on the chain in memory,
+// deep enough.
+func newStory(t *testing.T, corpusCase string) *story {
+	t.Helper()
+	w := newWorld(t, corpusCase, true)
+	keys, _, err := w.openKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := readCorpus(t, corpusCase)
+	text, _ := w.fund(readCorpusText(t, corpusCase), b.Channels[0], keys)
+	w.chain.MineN(10)
+	b, err = vlsstate.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &story{world: w, backup: text, ch: b.Channels[0], keys: keys}
+}
+
+func (s *story) params() api.RecoverParams {
+	return api.RecoverParams{Backup: api.Backup{Inline: s.backup}, Decommissioned: true}
+}
+
+// begin imports the channel.
+func (s *story) begin() *Answer {
+	s.t.Helper()
+	a, err := s.recover(s.params())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return a
+}
+
+// current are the numbers of a peer for which the backup is not refuted.
+func (s *story) current() peer.Reestablish {
+	st := &s.ch.State
+	r := peer.Reestablish{
+		Channel: s.ch.ID(), NextCommitment: st.NextCounterpartyCommitNum, NextRevocation: st.NextHolderCommitNum - 1,
+		DataLossProtection: true,
+	}
+	return s.proven(r)
+}
+
+// proven fills in our secret, as an honest peer does.
+func (s *story) proven(r peer.Reestablish) peer.Reestablish {
+	s.t.Helper()
+	r.YourLastSecret = peer.Secret{}
+	if r.NextRevocation > 0 {
+		secret, err := s.keys.PerCommitmentSecret(s.ch.Key, r.NextRevocation-1)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		r.YourLastSecret = secret
+	}
+	return r
+}
+
+// theirCommitment is the peer's commitment as the snapshot has it, unsigned.
+func (s *story) theirCommitment() *bolt3.CommitTx {
+	s.t.Helper()
+	ours, err := s.keys.Basepoints(s.ch.Key)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	st := &s.ch.State
+	tx, err := bolt3.BuildCommitment(s.ch, ours, st.CounterpartyCommit, st.NextCounterpartyCommitNum-1, *st.CounterpartyPoint)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return tx
+}
+
+// closes makes the peer publish its commitment when it is asked.
+func (s *story) closes(tx *wire.MsgTx) {
+	s.peers.mu.Lock()
+	defer s.peers.mu.Unlock()
+	s.peers.ask = func(_ peer.Target, a peer.Ask) *peer.Outcome {
+		r := s.current()
+		if ok, why := a.Decide(r); !ok {
+			return &peer.Outcome{Result: peer.Withheld, Reason: why}
+		}
+		s.chain.AddMempool(tx)
+		return &peer.Outcome{Result: peer.Asked, Reason: "it hung up after our error"}
+	}
+}
+
+// credit lists the outputs of a transaction in lightningd's wallet.
+func (s *story) credit(tx *wire.MsgTx, vout int) {
+	s.node.mu.Lock()
+	defer s.node.mu.Unlock()
+	s.node.wallet = append(s.node.wallet, WalletOutput{
+		OutPoint: wire.OutPoint{Hash: tx.TxHash(), Index: uint32(vout)},
+		Sat:      uint64(tx.TxOut[vout].Value), Status: "confirmed", Height: s.chain.Height(),
+	})
+}
+
+func (s *story) mine(n int) {
+	s.chain.MineMempool()
+	if n > 1 {
+		s.chain.MineN(n - 1)
+	}
+	s.BlockAdded(s.chain.Height())
+}
+
+func (s *story) state() State { return s.stateOf(s.ch.Key) }
+
+func (s *story) untilState(want State) {
+	s.t.Helper()
+	s.until(string(want)+" (is "+string(s.state())+")", func() bool {
+		s.nudge()
+		return s.state() == want
+	})
+}
+
+// TestAUsedChannelComesHome is the main story: asked, closed, credited,
+// resolved, and the share told at each point.
+func TestAUsedChannelComesHome(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	commit := s.theirCommitment()
+	s.closes(commit.Tx)
+	s.peers.numbers[s.ch.ID()] = s.current()
+	a := s.begin()
+	if a.Channels[0].Peer == nil || a.Channels[0].Peer.Verdict != string(peer.NotRefuted) {
+		t.Fatalf("the peer's numbers: %+v", a.Channels[0].Peer)
+	}
+	s.untilState(CloseSeen)
+	s.mine(1)
+	s.untilState(OutputsWaiting)
+	st := s.status().Channels[0]
+	if want := msat(s.ch.State.CounterpartyCommit.ToCountersignerSat); st.ExpectedMsat != want || st.RecoveredMsat != 0 {
+		t.Errorf("expected %d, recovered %d; want %d and 0", st.ExpectedMsat, st.RecoveredMsat, want)
+	}
+	s.credit(commit.Tx, commit.FindOutput(bolt3.ToRemoteOutput))
+	s.untilState(Credited)
+	st = s.status().Channels[0]
+	if want := msat(s.ch.State.CounterpartyCommit.ToCountersignerSat); st.RecoveredMsat != want || st.ExpectedMsat != 0 {
+		t.Errorf("recovered %d, want %d", st.RecoveredMsat, want)
+	}
+	s.mine(finalConfs)
+	s.untilState(Resolved)
+	if got := s.peers.asked(); got != 1 {
+		t.Errorf("the peer was asked %d times", got)
+	}
+}
+
+// TestNoCoinIsCalledRecoveredBeforeTheWalletListsIt, however deep the close is.
+func TestNoCoinIsCalledRecoveredBeforeTheWalletListsIt(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	s.closes(s.theirCommitment().Tx)
+	s.begin()
+	s.untilState(CloseSeen)
+	s.mine(finalConfs + 20)
+	s.untilState(OutputsWaiting)
+	if st := s.status(); st.Totals.RecoveredMsat != 0 || !strings.Contains(st.Channels[0].Reason, "rescan=-") {
+		t.Errorf("recovered %d, reason %q", st.Totals.RecoveredMsat, st.Channels[0].Reason)
+	}
+}
+
+// TestTheHistorySurvivesAKillAtEachState: the plugin is ended at every step and
+// started again; every step goes on, and the peer is not asked again in vain.
+func TestTheHistorySurvivesAKillAtEachState(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	commit := s.theirCommitment()
+	s.closes(commit.Tx)
+	s.begin()
+	s.untilState(CloseSeen)
+	s.start()
+	s.untilState(CloseSeen)
+	s.mine(1)
+	s.start()
+	s.untilState(OutputsWaiting)
+	s.credit(commit.Tx, commit.FindOutput(bolt3.ToRemoteOutput))
+	s.start()
+	s.untilState(Credited)
+	s.mine(finalConfs)
+	s.start()
+	s.untilState(Resolved)
+	s.start()
+	if got := s.state(); got != Resolved {
+		t.Errorf("after a last start: %s", got)
+	}
+	if st := s.status().Channels[0]; st.RecoveredMsat == 0 || len(st.RecoveredTo) != 1 {
+		t.Errorf("the resolved channel lost its coin: %+v", st)
+	}
+	if got := s.peers.asked(); got != 1 {
+		t.Errorf("the peer was asked %d times", got)
+	}
+}
+
+// TestAKillBetweenRecordAndImportIsMadeGood: the record says imported, and
+// lightningd has no stub.
+func TestAKillBetweenRecordAndImportIsMadeGood(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	s.node.onEffect = func(call string) error {
+		if call == "recoverchannel" {
+			return errRefused
+		}
+		return nil
+	}
+	s.begin()
+	s.node.mu.Lock()
+	s.node.onEffect = nil
+	key := (&track{Channel: *s.ch}).key()
+	rec := s.node.store[strings.Join(key, "/")]
+	rec.Value = strings.Replace(rec.Value, `"state":"left_out"`, `"state":"imported"`, 1)
+	s.node.store[strings.Join(key, "/")] = rec
+	s.node.mu.Unlock()
+	s.start()
+	s.until("the stub", func() bool {
+		s.nudge()
+		channels, _ := s.node.PeerChannels(t.Context())
+		return len(channels) == 1
+	})
+}
+
+func TestAReorganisationLeadsBack(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	commit := s.theirCommitment()
+	s.closes(commit.Tx)
+	s.begin()
+	s.untilState(CloseSeen)
+	s.mine(2)
+	s.untilState(OutputsWaiting)
+	s.chain.Reorg(2, true) // the transaction is in the mempool again
+	s.chain.MineN(3)
+	s.BlockAdded(s.chain.Height())
+	s.untilState(CloseSeen)
+	s.mine(1)
+	s.untilState(OutputsWaiting)
+}
+
+// TestACloseThatFellOutIsSentAgain with the next block.
+func TestACloseThatFellOutIsSentAgain(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	commit := s.theirCommitment()
+	s.closes(commit.Tx)
+	s.begin()
+	s.untilState(CloseSeen)
+	s.chain.DropMempool()
+	s.chain.MineN(1)
+	s.BlockAdded(s.chain.Height())
+	s.until("the close in the mempool again", func() bool { return len(s.chain.Mempool()) == 1 })
+	s.untilState(CloseSeen)
+}
+
+func TestAPeerThatComesBackIsAskedThen(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	s.begin()
+	s.until("vain tries", func() bool { return s.peers.asked() >= 2 })
+	if got := s.state(); got != Imported {
+		t.Errorf("an unreachable peer's channel is %s", got)
+	}
+	s.closes(s.theirCommitment().Tx)
+	if _, err := s.Retry(t.Context(), s.ch.ID().String()); err != nil {
+		t.Fatal(err)
+	}
+	s.untilState(CloseSeen)
+}
+
+// TestAStalePeerIsNotAsked: it would publish what it has revoked.
+func TestAStalePeerIsNotAsked(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	stale := s.current()
+	stale.NextCommitment = s.ch.State.NextCounterpartyRevokeNum - 3
+	s.peers.numbers[s.ch.ID()] = stale
+	a := s.begin()
+	if a.Channels[0].Result != StalePeer || s.state() != PeerStale {
+		t.Fatalf("result %s, state %s", a.Channels[0].Result, s.state())
+	}
+	if n := count(s.node.calls(), "recoverchannel"); n > 0 {
+		t.Error("the channel was imported, and lightningd's stub asks by itself")
+	}
+	p := s.params()
+	p.Override = []string{string(failure.PeerStale)}
+	s.closes(s.theirCommitment().Tx)
+	a, err := s.recover(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Channels[0].Result != DidImport {
+		t.Errorf("with the override: %s", a.Channels[0].Result)
+	}
+	s.untilState(CloseSeen)
+}
+
+// TestNumbersThatMoveStopEverything: something else uses this node's key.
+func TestNumbersThatMoveStopEverything(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	s.peers.numbers[s.ch.ID()] = s.current()
+	moved := s.current()
+	moved.NextCommitment++
+	s.peers.ask = func(_ peer.Target, a peer.Ask) *peer.Outcome {
+		if ok, why := a.Decide(moved); !ok {
+			return &peer.Outcome{Result: peer.Withheld, Reason: why}
+		}
+		return &peer.Outcome{Result: peer.Asked}
+	}
+	s.begin()
+	s.untilState(HostedAlive)
+	if st := s.status(); len(st.Alarms) == 0 || !strings.Contains(st.Alarms[0], "ALIVE") {
+		t.Errorf("alarms %q", st.Alarms)
+	}
+	asked := s.peers.asked()
+	s.start()
+	s.nudge()
+	time.Sleep(50 * time.Millisecond) // nothing to wait for: nothing must happen
+	if s.peers.asked() != asked {
+		t.Error("a peer was asked after the alarm")
+	}
+	p := s.params()
+	p.Override = []string{string(failure.HostedNodeAlive)}
+	s.closes(s.theirCommitment().Tx)
+	if _, err := s.recover(p); err != nil {
+		t.Fatal(err)
+	}
+	// The peer's numbers are current() again: they went back, which is the
+	// peer's own trouble.
+	s.untilState(CloseSeen)
+}
+
+func TestARevokedCloseIsCheatedInCapitals(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	ours, err := s.keys.Basepoints(s.ch.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 3
+	secret, ok := bolt3.SecretAt(s.ch.State.Secrets, n)
+	if !ok {
+		t.Fatal("the case does not reveal commitment 3")
+	}
+	revoked, err := bolt3.BuildCommitment(s.ch, ours, s.ch.State.CounterpartyCommit, n, bolt3.PointOf(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.closes(revoked.Tx)
+	s.begin()
+	s.untilState(Cheated)
+	s.mine(1)
+	s.until("the deadline", func() bool {
+		s.nudge()
+		return s.status().Channels[0].DeadlineBlock == s.chain.Height()+uint32(s.ch.HolderDelay)
+	})
+	st := s.status()
+	if len(st.Alarms) == 0 || !strings.Contains(st.Alarms[0], "CHEATED") || st.Channels[0].ClaimMsat == 0 {
+		t.Errorf("alarms %q, claim %d", st.Alarms, st.Channels[0].ClaimMsat)
+	}
+}
+
+func TestHTLCsOfACloseAreNamedAsOutOfReach(t *testing.T) {
+	s := newStory(t, "htlc-in-flight")
+	commit := s.theirCommitment()
+	s.closes(commit.Tx)
+	s.begin()
+	s.untilState(CloseSeen)
+	s.mine(1)
+	s.untilState(OutputsWaiting)
+	s.credit(commit.Tx, commit.FindOutput(bolt3.ToRemoteOutput))
+	s.until("to_remote credited", func() bool { s.nudge(); return s.status().Totals.RecoveredMsat > 0 })
+	st := s.status().Channels[0]
+	if st.State != OutputsWaiting || st.UnclaimedMsat == 0 || !strings.Contains(st.Reason, "cannot claim") {
+		t.Errorf("state %s, unclaimed %d, reason %q", st.State, st.UnclaimedMsat, st.Reason)
+	}
+}
+
+func TestWithoutTheSecretThePeersAreNotAskedAndTheStateSaysSo(t *testing.T) {
+	w := newWorld(t, "used-both-ways", false)
+	a, err := w.recover(pathOf(t, "used-both-ways"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Totals.Imported != 1 || len(a.Warnings) == 0 {
+		t.Errorf("imported %d, warnings %q", a.Totals.Imported, a.Warnings)
+	}
+	k := readCorpus(t, "used-both-ways").Channels[0].Key
+	w.until("needs_secret", func() bool { return w.stateOf(k) == NeedsSecret })
+	if w.peers.asked() > 0 {
+		t.Error("a peer was asked")
+	}
+	if st := w.status().Channels[0]; st.WaitsFor != "secret" || st.Todo == "" {
+		t.Errorf("waits for %q, todo %q", st.WaitsFor, st.Todo)
+	}
+}
+
+// TestAYoungFundingIsImportedWhenItHasItsConfirmations, and not before.
+func TestAYoungFundingIsImportedWhenItHasItsConfirmations(t *testing.T) {
+	w := newWorld(t, "used-both-ways", true)
+	keys, _, err := w.openKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := readCorpus(t, "used-both-ways").Channels[0]
+	text, _ := w.fund(readCorpusText(t, "used-both-ways"), c, keys)
+	a, err := w.recover(inline(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Channels[0].Result != NotYetConfirmed || a.Channels[0].State != FundingUnconfirmed {
+		t.Fatalf("result %s, state %s", a.Channels[0].Result, a.Channels[0].State)
+	}
+	if n := count(w.node.calls(), "recoverchannel"); n > 0 {
+		t.Fatal("imported with one confirmation")
+	}
+	w.chain.MineN(minFundingConfs)
+	w.BlockAdded(w.chain.Height())
+	w.until("the import", func() bool { return count(w.node.calls(), "recoverchannel") == 1 })
+	w.until("imported", func() bool { return w.stateOf(c.Key) == Imported })
+}
+
+// TestTheGuard: nothing may be opened before lightningd has restarted, and with
+// a peer of the backup not after it either.
+func TestTheGuard(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	other := readCorpus(t, "stale").Channels[0].Peer
+	allowed := func(p *channel.PubKey) bool { return s.OpeningAllowed(t.Context(), p, "fundchannel") == nil }
+	if !allowed(&other) || !allowed(&s.ch.Peer) || !allowed(nil) {
+		t.Fatal("refused before any import")
+	}
+	s.begin()
+	if allowed(&other) || allowed(&s.ch.Peer) || allowed(nil) {
+		t.Error("allowed in the run of the import")
+	}
+	s.facts.AtStartup = false
+	s.world.facts.AtStartup = false
+	s.start() // the plugin alone, in the same run
+	if allowed(&other) {
+		t.Error("allowed after a restart of the plugin alone")
+	}
+	s.world.deps.Mark = "run 2"
+	s.start()
+	if !allowed(&other) || !allowed(nil) {
+		t.Error("refused after a restart of lightningd")
+	}
+	if allowed(&s.ch.Peer) {
+		t.Error("allowed with a peer of the backup")
+	}
+	s.world.facts.Options.AllowOpenings = []channel.PubKey{s.ch.Peer}
+	s.start()
+	if !allowed(&s.ch.Peer) {
+		t.Error("the operator's override counts for nothing")
+	}
+}
+
+func TestAnOpeningAllTheSameRaisesTheAlarm(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	s.begin()
+	s.ChannelOpened(api.Opening{Peer: s.ch.Peer, FundingTxid: strings.Repeat("ab", 32)})
+	if st := s.status(); len(st.Alarms) != 1 || !strings.HasPrefix(st.Alarms[0], "ALARM") {
+		t.Fatalf("alarms %q", st.Alarms)
+	}
+	s.start()
+	if st := s.status(); len(st.Alarms) != 1 {
+		t.Error("the alarm did not survive a restart")
+	}
+}
+
+func TestForgetIsRefusedWhileSomethingMayCome(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	commit := s.theirCommitment()
+	s.closes(commit.Tx)
+	s.begin()
+	if _, err := s.Forget(t.Context(), ""); failure.NameOf(err) != failure.Unclaimed {
+		t.Fatalf("got %v", err)
+	}
+	s.untilState(CloseSeen)
+	s.mine(1)
+	s.credit(commit.Tx, commit.FindOutput(bolt3.ToRemoteOutput))
+	s.mine(finalConfs)
+	s.untilState(Resolved)
+	s.start()
+	if _, err := s.Forget(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.status().Channels) != 0 {
+		t.Error("still there")
+	}
+	if calls := s.node.calls(); !slices.Contains(calls, "deldatastore") {
+		t.Error("the record was not deleted")
+	}
+}
