@@ -47,8 +47,9 @@ type CLN struct {
 	Port   int
 	Config CLNConfig
 
-	net  *Net
-	proc *Process
+	net     *Net
+	proc    *Process
+	omitted []string
 }
 
 // CLN makes and starts a lightningd.

@@ -159,7 +159,7 @@ func (n *CLN) open(peer Node, o OpenOptions) (Outpoint, error) {
 		Txid string `json:"txid"`
 		Vout uint32 `json:"outnum"`
 	}
-	p := Params{"id": peer.NodeID(), "amount": o.Sat, "announce": o.Announce, "mindepth": 1}
+	p := Params{"id": peer.NodeID(), "amount": o.Sat, "announce": o.Announce}
 	if o.PushSat > 0 {
 		p["push_msat"] = o.PushSat * 1000
 	}

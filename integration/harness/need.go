@@ -37,9 +37,13 @@ func Need(t Skipper, programs ...string) {
 			t.Fatalf("%s, and %s=%s demands it", line, RequireEnv, os.Getenv(RequireEnv))
 		}
 	}
-	fmt.Fprintln(os.Stderr, line)
+	Say("%s", line)
 	t.Skipf("%s", line)
 }
+
+// Say prints one line on standard error: what a run that passes could not
+// show must not be silent.
+func Say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
 // Required reports whether GLRECOVER_REQUIRE names the program.
 func Required(program string) bool {

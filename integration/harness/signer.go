@@ -52,10 +52,11 @@ func (n *CLN) BackupPath() string { return filepath.Join(n.Dir, "backup.json") }
 
 func (n *CLN) peersFile() string { return filepath.Join(n.Dir, "peers.json") }
 
-// OmitPeer keeps a peer's address out of the genuine backup, as happens to
+// OmitPeer keeps a peer's address out of the node's backup, as happens to
 // peers that the hosted node never recorded. Call it before they connect.
 func (n *CLN) OmitPeer(id string) {
 	n.net.T.Helper()
+	n.omitted = append(n.omitted, id)
 	f, err := os.OpenFile(n.peersFile()+".omit", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err == nil {
 		_, err = fmt.Fprintln(f, id)
@@ -127,7 +128,7 @@ func (n *CLN) GenuineBackup() Backup {
 	if err != nil {
 		n.net.T.Fatalf("%v", err)
 	}
-	return Backup{Path: n.net.WriteFile(n.Name+"-backup.json", raw), Label: "genuine"}
+	return Backup{Path: n.net.WriteFile(n.Name+"-backup-"+randomHex(2)+".json", raw), Label: "genuine"}
 }
 
 // backupComplete returns nil when the genuine backup has an entry with a setup
