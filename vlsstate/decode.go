@@ -2,6 +2,7 @@ package vlsstate
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -51,7 +52,7 @@ func (n node) object() *objectNode {
 	}
 	members, err := object(n.raw)
 	switch {
-	case err == errKind:
+	case errors.Is(err, errKind):
 		n.fail("not an object")
 	case err != nil:
 		n.fail("%v", err)

@@ -3,6 +3,7 @@ package vlsstate
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -89,7 +90,7 @@ func TestCanonicalForms(t *testing.T) {
 			t.Fatalf("%s: %v", c.in, err)
 		}
 		got, exact, err := canonical([]byte(c.in))
-		if err != c.err || err == nil && (string(got) != c.want || exact != c.exact) {
+		if !errors.Is(err, c.err) || err == nil && (string(got) != c.want || exact != c.exact) {
 			t.Errorf("%s: %s %v %v, want %s %v %v", c.in, got, exact, err, c.want, c.exact, c.err)
 		}
 	}

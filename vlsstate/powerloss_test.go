@@ -45,7 +45,7 @@ func newPowerless(files map[string]string) *powerless {
 
 func (p *powerless) step() error {
 	p.calls++
-	if p.failAt >= 0 && (p.calls-1 == p.failAt || p.calls-1 > p.failAt && p.err == errPowerLoss) {
+	if p.failAt >= 0 && (p.calls-1 == p.failAt || p.calls-1 > p.failAt && errors.Is(p.err, errPowerLoss)) {
 		return p.err
 	}
 	return nil
