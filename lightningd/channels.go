@@ -42,6 +42,22 @@ type PeerChannel struct {
 	// ScratchTxid is the commitment that lightningd would publish.
 	ScratchTxid  string        `json:"scratch_txid"`
 	StateChanges []StateChange `json:"state_changes"`
+	HTLCs        []HTLC        `json:"htlcs"`
+}
+
+// HTLC is one payment in a channel that lightningd still has in memory.
+type HTLC struct {
+	// Direction is "in" or "out".
+	Direction string `json:"direction"`
+	Amount    Msat   `json:"amount_msat"`
+	// Expiry is a block height.
+	Expiry      uint32 `json:"expiry"`
+	PaymentHash Hex    `json:"payment_hash"`
+	// State is CLN's, such as SENT_ADD_ACK_REVOCATION; REMOVE is in the name of
+	// those that end.
+	State string `json:"state"`
+	// LocalTrimmed says that our own commitment has no output for it.
+	LocalTrimmed bool `json:"local_trimmed"`
 }
 
 // StateChange is one entry of a channel's history.
