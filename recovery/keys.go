@@ -7,6 +7,8 @@ import (
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/keychain"
 	"github.com/glrecover/glrecover/peer"
+	"github.com/glrecover/glrecover/proof"
+	"github.com/glrecover/glrecover/vlsstate"
 )
 
 // secretKeys is Keys over a node's secret. The keys of a channel are derived
@@ -36,6 +38,12 @@ func newSecretKeys(secret *keychain.Secret, network string) (*secretKeys, error)
 		secret: secret, id: node.ID(), node: node, network: network,
 		channels: map[channel.Key]*keychain.ChannelKeys{},
 	}, nil
+}
+
+// Prove checks a backup with the secret.
+func (k *secretKeys) Prove(b *vlsstate.Backup) (*proof.Report, []string, error) {
+	report, err := proof.Verify(b, k.secret)
+	return report, proof.Warnings(k.secret), err
 }
 
 // InWallet looks through the wallet that lightningd has with this secret.

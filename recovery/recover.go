@@ -45,19 +45,19 @@ func (s *Service) Recover(ctx context.Context, p api.RecoverParams, progress api
 		return nil, err
 	}
 	if err := gates(b.Backup, sit, p.Override); err != nil {
-		return nil, err
+		return nil, s.explain(ctx, b.NodeID, err)
 	}
-	secretWarnings, err := s.proveSecret(b.Backup)
-	if err != nil {
-		return nil, err
-	}
+	proofs := s.proveSecret(b.Backup)
 	items, rest, err := s.plan(ctx, b, sit, p, progress)
 	if err != nil {
 		return nil, err
 	}
 	a := &Answer{
 		DryRun: p.DryRun, Decommissioned: p.Decommissioned, NodeID: b.NodeID, Network: sit.info.Network,
-		Backup: factsOf(b, s.Now()), Warnings: append(problemWarnings(b.Backup), secretWarnings...),
+		Backup: factsOf(b, s.Now()), Warnings: append(problemWarnings(b.Backup), proofs.warnings...),
+	}
+	for _, it := range items {
+		it.answer.Warnings = append(it.answer.Warnings, proofs.channels[it.ch.Key]...)
 	}
 	if p.DryRun {
 		for _, it := range items {

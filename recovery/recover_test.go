@@ -446,3 +446,28 @@ func TestErrorsNeverEchoTheBackup(t *testing.T) {
 		t.Error("something was imported")
 	}
 }
+
+// TestAChangedEntryIsTold: no warning on a genuine file, one on a
+// file that somebody changed.
+func TestAChangedEntryIsTold(t *testing.T) {
+	w := newWorld(t, "used-both-ways", true)
+	p := pathOf(t, "used-both-ways")
+	p.DryRun = true
+	a, err := w.recover(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(a.Warnings) > 0 {
+		t.Errorf("warnings about a genuine backup: %q", a.Warnings)
+	}
+	changed := strings.Replace(string(readCorpusText(t, "used-both-ways")),
+		`"to_broadcaster_value_sat": 673960`, `"to_broadcaster_value_sat": 673961`, 1)
+	p = inline(changed)
+	p.DryRun = true
+	if a, err = w.recover(p); err != nil {
+		t.Fatal(err)
+	}
+	if len(a.Warnings) != 1 || len(a.Channels[0].Warnings) == 0 {
+		t.Errorf("warnings %q, of the channel %q", a.Warnings, a.Channels[0].Warnings)
+	}
+}

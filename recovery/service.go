@@ -9,8 +9,11 @@ import (
 
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/failure"
 	"github.com/glrecover/glrecover/peer"
+	"github.com/glrecover/glrecover/proof"
 	"github.com/glrecover/glrecover/recovery/api"
+	"github.com/glrecover/glrecover/vlsstate"
 )
 
 // Keys is what the recovery needs of the node's secret. The secret itself stays
@@ -29,6 +32,9 @@ type Keys interface {
 	PerCommitmentSecret(k channel.Key, n uint64) ([32]byte, error)
 	// FundingScript is the scriptPubKey of the channel's funding output.
 	FundingScript(c *channel.Channel) ([]byte, error)
+	// Prove checks a backup with the secret. The texts are what the user must
+	// know about an otherwise right secret.
+	Prove(b *vlsstate.Backup) (*proof.Report, []string, error)
 	// InWallet reports whether the script is one of the first of the node's
 	// on-chain wallet.
 	InWallet(pkScript []byte) bool
@@ -48,6 +54,9 @@ type Deps struct {
 	Backend chain.Backend
 	// OpenKeys reads the node's secret; the failure is shown to the user.
 	OpenKeys func(facts api.Node, id channel.PubKey) (Keys, error)
+	// Diagnose explains why the node's secret does not make the node of the
+	// backup; nil where it cannot.
+	Diagnose func(ctx context.Context, facts api.Node, want channel.PubKey) *failure.Error
 	// NewPeers makes the sessions' client for a node key.
 	NewPeers func(facts api.Node, k peer.NodeKey) (Peers, error)
 	// Bitcoind opens bitcoind itself with lightningd's settings; nil where it

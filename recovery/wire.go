@@ -1,15 +1,19 @@
 package recovery
 
 import (
+	"context"
+	"path/filepath"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/failure"
 	"github.com/glrecover/glrecover/keychain"
 	"github.com/glrecover/glrecover/lightningd"
 	"github.com/glrecover/glrecover/peer"
+	"github.com/glrecover/glrecover/proof"
 	"github.com/glrecover/glrecover/recovery/api"
 )
 
@@ -24,6 +28,7 @@ func ForLightningd(rpc *lightningd.Client, log logrus.FieldLogger) *Service {
 			}
 			return newSecretKeys(secret, facts.Network)
 		},
+		Diagnose: diagnose,
 		NewPeers: func(facts api.Node, key peer.NodeKey) (Peers, error) {
 			return peer.New(peer.Config{Key: key, Proxy: facts.Proxy, AlwaysUseProxy: facts.AlwaysUseProxy, Log: log})
 		},
@@ -36,4 +41,25 @@ func ForLightningd(rpc *lightningd.Client, log logrus.FieldLogger) *Service {
 			return b
 		},
 	})
+}
+
+// diagnose looks at the node's own hsm_secret for the mistake behind a wrong
+// node id.
+func diagnose(ctx context.Context, facts api.Node, want channel.PubKey) *failure.Error {
+	source, err := keychain.Open(filepath.Join(facts.LightningDir, "hsm_secret"), false)
+	if err != nil {
+		return nil
+	}
+	defer source.Wipe()
+	secret, err := source.Secret(nil)
+	if err != nil {
+		secret = nil
+	} else {
+		defer secret.Wipe()
+	}
+	found, err := proof.Diagnose(ctx, want, source, secret)
+	if err != nil {
+		return nil
+	}
+	return found
 }
