@@ -150,9 +150,8 @@ func (s *Service) answered(ctx context.Context, k channel.Key, was *track, o *pe
 		// The close is in the mempool within a second or not at all; then the
 		// peer was told and evicted us, and is asked again.
 		t.next = s.Now().Add(max(10*firstRetry, retryAfter(t.tries)))
-		kept := t.track
 		s.mu.Unlock()
-		s.keep(ctx, &kept)
+		s.keep(ctx, k)
 		s.setState(ctx, k, CloseRequested, said("%s was asked to close and said: %s"))
 	case peer.Withheld:
 		s.withheld(ctx, k, o.Reason)
@@ -205,10 +204,9 @@ func (s *Service) stopAll(ctx context.Context, why string) {
 		return
 	}
 	s.run.Alive = why
-	kept := *s.run
 	s.mu.Unlock()
 	s.log.Errorf("THE HOSTED NODE SEEMS TO BE ALIVE: %s. No peer is asked to close any more", why)
-	if err := save(ctx, s.node, recordRun, &kept); err != nil {
+	if err := s.saveRun(ctx); err != nil {
 		s.log.WithError(err).Error("this could not be recorded")
 	}
 	for _, k := range s.followed() {

@@ -128,10 +128,9 @@ func (s *Service) advance(ctx context.Context, k channel.Key, f *facts) {
 	}
 	changed := t.noteCredit()
 	to, reason := next(&t.track, t.verdict, t.found, f)
-	kept := t.track
 	s.mu.Unlock()
 	if changed {
-		s.keep(ctx, &kept)
+		s.keep(ctx, k)
 	}
 	s.setState(ctx, k, to, reason)
 }

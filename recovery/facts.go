@@ -91,7 +91,8 @@ func (s *Service) setScanFrom(ctx context.Context, r *run, items []*item) error 
 	}
 	from := tip
 	for _, it := range items {
-		if it.evidence.State == chain.FundingUnknown {
+		// A dump of vlsd's storage has no date.
+		if it.evidence.State == chain.FundingUnknown && !r.BackupCreated.IsZero() {
 			at, err := view.HeightBefore(ctx, r.BackupCreated)
 			if err != nil {
 				return err
@@ -135,7 +136,7 @@ func (s *Service) followChain(ctx context.Context, f *facts) error {
 	if err := s.checkCloses(ctx, f, closes); err != nil {
 		return err
 	}
-	if err := s.scanBlocks(ctx, f, &now, ops); err != nil {
+	if err := s.scanBlocks(ctx, f, now, ops); err != nil {
 		return err
 	}
 	if spends, err := f.view.MempoolSpends(ctx, ops); err == nil {
@@ -189,7 +190,7 @@ func spendBy(op wire.OutPoint, tx *wire.MsgTx, height uint32, block chainhash.Ha
 }
 
 // scanBlocks looks at the blocks that have not been looked at.
-func (s *Service) scanBlocks(ctx context.Context, f *facts, now *run, ops []wire.OutPoint) error {
+func (s *Service) scanBlocks(ctx context.Context, f *facts, now run, ops []wire.OutPoint) error {
 	if now.ScanFrom == 0 {
 		return nil
 	}
@@ -216,9 +217,9 @@ func (s *Service) scanBlocks(ctx context.Context, f *facts, now *run, ops []wire
 		return err
 	}
 	if res.Next > req.From {
-		now.ScannedTo = res.Next - 1
-		now.ScannedHash = res.Last.String()
-		s.keepScan(ctx, now)
+		was := now
+		now.ScannedTo, now.ScannedHash = res.Next-1, res.Last.String()
+		s.keepScan(ctx, was, now)
 	}
 	if res.Next <= f.tip {
 		s.nudge() // more of the past is left
@@ -228,7 +229,7 @@ func (s *Service) scanBlocks(ctx context.Context, f *facts, now *run, ops []wire
 
 // noteReorg rewinds where the block that was scanned last left the chain and no
 // longer one has come yet.
-func (s *Service) noteReorg(ctx context.Context, f *facts, now *run, req chain.ScanRequest) error {
+func (s *Service) noteReorg(ctx context.Context, f *facts, now run, req chain.ScanRequest) error {
 	if req.Prev == (chainhash.Hash{}) {
 		return nil
 	}
@@ -240,30 +241,30 @@ func (s *Service) noteReorg(ctx context.Context, f *facts, now *run, req chain.S
 }
 
 // rewind goes back as far as a reorganisation may reach.
-func (s *Service) rewind(ctx context.Context, now *run) error {
-	back := uint32(finalConfs)
+func (s *Service) rewind(ctx context.Context, was run) error {
+	now, back := was, uint32(finalConfs)
 	if now.ScannedTo > back+now.ScanFrom {
 		now.ScanFrom, now.ScannedTo, now.ScannedHash = now.ScannedTo-back, 0, ""
 	} else {
 		now.ScannedTo, now.ScannedHash = 0, ""
 	}
 	s.log.Warn("the chain was reorganised; looking at the last blocks again")
-	s.keepScan(ctx, now)
+	s.keepScan(ctx, was, now)
 	s.nudge()
 	return nil
 }
 
-// keepScan records how far the scan is.
-func (s *Service) keepScan(ctx context.Context, now *run) {
+// keepScan records how far the scan is, unless a new import has set it anew
+// meanwhile.
+func (s *Service) keepScan(ctx context.Context, was, now run) {
 	s.mu.Lock()
-	if s.run == nil {
+	if s.run == nil || s.run.ScanFrom != was.ScanFrom || s.run.ScannedTo != was.ScannedTo {
 		s.mu.Unlock()
 		return
 	}
 	s.run.ScanFrom, s.run.ScannedTo, s.run.ScannedHash = now.ScanFrom, now.ScannedTo, now.ScannedHash
-	kept := *s.run
 	s.mu.Unlock()
-	if err := save(ctx, s.node, recordRun, &kept); err != nil && ctx.Err() == nil {
+	if err := s.saveRun(ctx); err != nil && ctx.Err() == nil {
 		s.log.WithError(err).Warn("the record of the recovery could not be written")
 	}
 }
@@ -323,7 +324,7 @@ func (s *Service) noteCloses(ctx context.Context, f *facts, known map[wire.OutPo
 		kept := t.track
 		s.mu.Unlock()
 		if changed {
-			s.keep(ctx, &kept)
+			s.keep(ctx, k)
 		}
 		if resend {
 			s.resend(ctx, f, &kept)

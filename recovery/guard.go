@@ -63,10 +63,10 @@ func (s *Service) ChannelOpened(o api.Opening) {
 		return
 	}
 	r.Alarms = append(r.Alarms, alarm)
-	kept, ctx := *r, s.ctx
+	ctx := s.ctx
 	s.mu.Unlock()
 	s.log.Error(alarm)
-	if err := save(ctx, s.node, recordRun, &kept); err != nil {
+	if err := s.saveRun(ctx); err != nil {
 		s.log.WithError(err).Warn("the alarm could not be recorded")
 	}
 }

@@ -83,9 +83,8 @@ func (s *Service) noteImport(ctx context.Context) error {
 		return nil
 	}
 	s.run.Imported, s.run.Mark, s.run.Restarted = s.Now(), s.Mark, false
-	kept := *s.run
 	s.mu.Unlock()
-	return save(ctx, s.node, recordRun, &kept)
+	return s.saveRun(ctx)
 }
 
 // silent is a Progress for nobody.

@@ -56,6 +56,9 @@ func (s *Service) Recover(ctx context.Context, p api.RecoverParams, progress api
 		DryRun: p.DryRun, Decommissioned: p.Decommissioned, NodeID: b.NodeID, Network: sit.info.Network,
 		Backup: factsOf(b, s.Now()), Warnings: append(problemWarnings(b.Backup), proofs.warnings...),
 	}
+	if b.Network == "" {
+		a.Warnings = append(a.Warnings, "the backup does not say which network it is of; nothing could be compared")
+	}
 	for _, it := range items {
 		it.answer.Warnings = append(it.answer.Warnings, proofs.channels[it.ch.Key]...)
 	}
@@ -178,12 +181,16 @@ func (s *Service) record(ctx context.Context, b *loaded, items []*item, rest []C
 	if err := s.setScanFrom(ctx, &next, items); err != nil {
 		s.log.WithError(err).Warn("the height to look back to is unknown; only new blocks are looked at")
 	}
-	if err := save(ctx, s.node, recordRun, &next); err != nil {
-		return err
-	}
 	s.mu.Lock()
+	before := s.run
 	s.run = &next
 	s.mu.Unlock()
+	if err := s.saveRun(ctx); err != nil {
+		s.mu.Lock()
+		s.run = before
+		s.mu.Unlock()
+		return err
+	}
 	for _, it := range items {
 		if err := s.recordItem(ctx, it); err != nil {
 			return err
@@ -222,10 +229,9 @@ func (s *Service) recordItem(ctx context.Context, it *item) error {
 	if spend := it.evidence.Spend; spend != nil && t.Close == nil {
 		t.Close = closingOf(spend, 0)
 	}
-	kept := t.track
 	s.tracks[it.ch.Key] = t
 	s.mu.Unlock()
-	return save(ctx, s.node, kept.key(), &kept)
+	return s.saveTrack(ctx, it.ch.Key)
 }
 
 // afterImport corrects the tracks of the channels that lightningd did not take.
@@ -256,20 +262,50 @@ func (s *Service) setState(ctx context.Context, k channel.Key, to State, reason 
 		t.Since = s.Now()
 	}
 	t.State, t.Reason = to, reason
-	kept := t.track
+	id := t.Channel.ID()
 	s.mu.Unlock()
 	if from != to {
-		s.log.Infof("channel %s: %s -> %s%s", kept.Channel.ID(), from, to, because(reason))
+		s.log.Infof("channel %s: %s -> %s%s", id, from, to, because(reason))
 	}
-	s.keep(ctx, &kept)
+	s.keep(ctx, k)
 }
 
-// keep writes a track; a failure is retried with the next change, since the
+// keep writes a track; a failure is made good with the next change, since the
 // chain tells the same story again.
-func (s *Service) keep(ctx context.Context, t *track) {
-	if err := save(ctx, s.node, t.key(), t); err != nil && ctx.Err() == nil {
-		s.log.WithError(err).Warnf("the record of channel %s could not be written", t.Channel.ID())
+func (s *Service) keep(ctx context.Context, k channel.Key) {
+	if err := s.saveTrack(ctx, k); err != nil && ctx.Err() == nil {
+		s.log.WithError(err).Warnf("the record of channel %s could not be written", k)
 	}
+}
+
+// saveTrack writes a track as it is now. One write at a time: an older copy
+// never overtakes a newer one.
+func (s *Service) saveTrack(ctx context.Context, k channel.Key) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	s.mu.Lock()
+	t := s.tracks[k]
+	if t == nil {
+		s.mu.Unlock()
+		return nil
+	}
+	kept := t.track
+	s.mu.Unlock()
+	return save(ctx, s.node, kept.key(), &kept)
+}
+
+// saveRun writes the run's record as it is now.
+func (s *Service) saveRun(ctx context.Context) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	s.mu.Lock()
+	if s.run == nil {
+		s.mu.Unlock()
+		return nil
+	}
+	kept := *s.run
+	s.mu.Unlock()
+	return save(ctx, s.node, recordRun, &kept)
 }
 
 func because(reason string) string {

@@ -86,6 +86,10 @@ type Service struct {
 	facts api.Node
 	id    channel.PubKey
 
+	// saving is held around each write of the record; never lock it with mu
+	// held.
+	saving sync.Mutex
+
 	mu     sync.Mutex
 	run    *run
 	tracks map[channel.Key]*tracked
