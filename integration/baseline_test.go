@@ -56,7 +56,7 @@ func TestBaselineGreenlightsConversionBringsBackNothingOfUsedChannel(t *testing.
 	// error can arrive first, and then it does.
 	var closing string
 	if err := h.Poll(10*time.Second, func() (err error) {
-		closing, err = n.Bitcoind.SpenderInMempool(funding)
+		closing, err = n.Bitcoind.Spender(funding)
 		return err
 	}); err == nil {
 		t.Logf("the peer closed by itself")

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -205,9 +206,9 @@ func (b *Bitcoind) Unspent(o Outpoint) bool {
 	return len(out) > 0 && string(out) != "null"
 }
 
-// SpenderInMempool returns the txid of the transaction in the mempool that
-// spends o.
-func (b *Bitcoind) SpenderInMempool(o Outpoint) (string, error) {
+// Spender returns the txid of the transaction that spends o, in the mempool or
+// in one of the last spenderDepth blocks.
+func (b *Bitcoind) Spender(o Outpoint) (string, error) {
 	var found []struct {
 		SpendingTxid string `json:"spendingtxid"`
 	}
@@ -217,7 +218,40 @@ func (b *Bitcoind) SpenderInMempool(o Outpoint) (string, error) {
 	if len(found) == 1 && found[0].SpendingTxid != "" {
 		return found[0].SpendingTxid, nil
 	}
-	return "", errors.New("no spender in the mempool")
+	var height int
+	if err := b.Call("getblockcount", &height); err != nil {
+		return "", err
+	}
+	for h := height; h > 0 && h > height-spenderDepth; h-- {
+		if txid, err := b.spenderAt(h, o); err != nil || txid != "" {
+			return txid, err
+		}
+	}
+	return "", errors.New("no spender")
+}
+
+const spenderDepth = 20
+
+func (b *Bitcoind) spenderAt(height int, o Outpoint) (string, error) {
+	var hash string
+	if err := b.Call("getblockhash", &hash, height); err != nil {
+		return "", err
+	}
+	var block struct {
+		Tx []struct {
+			Txid string     `json:"txid"`
+			Vin  []Outpoint `json:"vin"`
+		} `json:"tx"`
+	}
+	if err := b.Call("getblock", &block, hash, 2); err != nil {
+		return "", err
+	}
+	for _, tx := range block.Tx {
+		if slices.Contains(tx.Vin, o) {
+			return tx.Txid, nil
+		}
+	}
+	return "", nil
 }
 
 // Outpoint names a transaction output; the txid is in display order.

@@ -226,7 +226,7 @@ func (n *CLN) closeChannel(funding Outpoint, unilateralAfter int) string {
 	n.Must("close", Params{"id": c.ChannelID, "unilateraltimeout": unilateralAfter}, nil)
 	var txid string
 	Wait(n.net.T, "the close in the mempool", func() (err error) {
-		txid, err = n.net.Bitcoind.SpenderInMempool(funding)
+		txid, err = n.net.Bitcoind.Spender(funding)
 		return err
 	})
 	return txid

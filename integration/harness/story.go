@@ -120,12 +120,12 @@ func (n *Net) WaitSettled(funding Outpoint, nodes ...Node) {
 	}
 }
 
-// WaitSpent waits until the mempool holds a spend of o and returns its txid.
+// WaitSpent waits until something spends o and returns its txid.
 func (n *Net) WaitSpent(o Outpoint) string {
 	n.T.Helper()
 	var txid string
 	Wait(n.T, fmt.Sprintf("a spend of %s", o), func() (err error) {
-		txid, err = n.Bitcoind.SpenderInMempool(o)
+		txid, err = n.Bitcoind.Spender(o)
 		return err
 	})
 	return txid
