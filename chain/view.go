@@ -154,7 +154,8 @@ func (v *View) HeightBefore(ctx context.Context, t time.Time) (uint32, error) {
 	}
 
 	// Backwards in doubling steps to a block that is older, then halving.
-	low, high := floor, tip
+	var low uint32
+	high := tip
 	for step := uint32(1); ; step *= 2 {
 		height := floor
 		if high > floor && high-floor > step {
