@@ -28,7 +28,14 @@ func Verify(b *vlsstate.Backup, secret *keychain.Secret) (*Report, error) {
 	if r.Entries, err = checkEntries(b, secret); err != nil {
 		return nil, err
 	}
+	lost := lostStates(b)
 	for _, ch := range b.Channels {
+		if lost[ch.Key] {
+			r.Channels = append(r.Channels, ChannelReport{Channel: ch.Key, ID: ch.ID(), Checks: []Check{
+				{Kind: HolderCommitment, Status: NotProvable, Text: "the channel's state could not be read"},
+			}})
+			continue
+		}
 		checks, err := checkChannel(ch, secret)
 		if err != nil {
 			return nil, err
@@ -36,6 +43,18 @@ func Verify(b *vlsstate.Backup, secret *keychain.Secret) (*Report, error) {
 		r.Channels = append(r.Channels, ChannelReport{Channel: ch.Key, ID: ch.ID(), Checks: checks})
 	}
 	return r, nil
+}
+
+// lostStates are the channels whose state is empty because it made no sense;
+// the entry itself is reported as wrong.
+func lostStates(b *vlsstate.Backup) map[channel.Key]bool {
+	lost := make(map[channel.Key]bool)
+	for _, p := range b.Problems {
+		if p.Effect == vlsstate.StateLost && p.Channel != nil {
+			lost[*p.Channel] = true
+		}
+	}
+	return lost
 }
 
 // checkEntries checks the signature of every entry. A backup without any

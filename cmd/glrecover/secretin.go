@@ -31,10 +31,14 @@ func (c *cli) prompt(text string) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("standard input is no terminal")
 	}
+	restore, err := withoutEcho(int(in.Fd()))
+	if err != nil {
+		return nil, err
+	}
 	fmt.Fprint(c.stderr, text)
 	line, err := term.ReadPassword(int(in.Fd()))
 	fmt.Fprintln(c.stderr)
-	return line, err
+	return line, errors.Join(err, restore())
 }
 
 // ask is how the keychain asks for a passphrase; nil where nobody can be asked.

@@ -128,9 +128,14 @@ func verifyText(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret) s
 	}
 	s.WriteString("\n")
 	for _, e := range r.Entries {
-		if e.Status != proofs.Proven && e.Status != proofs.NotProvable {
-			fmt.Fprintf(&s, "%s: entry %s: %s\n", strings.ToUpper(words(e.Status)), plain(e.Entry), plain(e.Text))
+		if e.Status == proofs.Proven || e.Status == proofs.NotProvable {
+			continue
 		}
+		what := e.Text
+		if e.Entry != "" {
+			what = "entry " + e.Entry + ": " + what
+		}
+		fmt.Fprintf(&s, "%s: %s\n", strings.ToUpper(words(e.Status)), plain(what))
 	}
 	for i := range r.Channels {
 		ch := &r.Channels[i]
