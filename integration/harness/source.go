@@ -17,9 +17,15 @@ type Source struct {
 	Birth bool
 }
 
+// BackupsEnv set to "synthetic" keeps AnySource from the genuine signer.
+const BackupsEnv = "GLRECOVER_BACKUPS"
+
 // AnySource is the genuine signer where it is at hand, else the synthetic
 // source.
 func AnySource() Source {
+	if os.Getenv(BackupsEnv) == "synthetic" {
+		return Source{}
+	}
 	missing, _ := Missing(GLSigner)
 	return Source{Genuine: len(missing) == 0}
 }
