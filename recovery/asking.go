@@ -16,6 +16,10 @@ import (
 // looked for.
 const tryAddressAfter = 2
 
+// goneAfter is after how many tries a peer's ignorance of a channel whose
+// funding output is nowhere is believed.
+const goneAfter = 3
+
 // Reasons that Decide gives to withhold an ask begin with these.
 const (
 	withheldAlive = "hosted_node_alive: "
@@ -66,6 +70,7 @@ func (s *Service) askDue(ctx context.Context, f *facts) time.Duration {
 		for _, k := range keys {
 			s.tracks[k].asking = true
 		}
+		s.keyUsers++
 		go s.askPeer(ctx, p, keys, f)
 	}
 	s.mu.Unlock()
@@ -83,7 +88,12 @@ func (s *Service) allNeedSecret(ctx context.Context, err error) {
 
 // askPeer asks one peer for each of its channels, one at a time.
 func (s *Service) askPeer(ctx context.Context, p channel.PubKey, keys []channel.Key, f *facts) {
-	defer s.nudge()
+	defer func() {
+		s.mu.Lock()
+		s.keyUsers--
+		s.mu.Unlock()
+		s.nudge()
+	}()
 	for _, k := range keys {
 		s.askChannel(ctx, p, k, f)
 		s.mu.Lock()
@@ -165,7 +175,12 @@ func (s *Service) answered(ctx context.Context, k channel.Key, was *track, o *pe
 		s.retryLater(k)
 		s.setState(ctx, k, was.State, said("%s cannot be reached: %s"))
 	case peer.NoReestablish:
-		s.retryLater(k)
+		tries := s.retryLater(k)
+		if was.Gone && tries >= goneAfter {
+			s.setState(ctx, k, NeedsOperator, "the funding output was not found, and the peer does not know the channel: it was closed before the backup was written. "+
+				"Its stub stays CHANNELD_NORMAL and means nothing. What the close paid to this node shows after one restart of lightningd with rescan=-HEIGHT, HEIGHT being a block from before the close")
+			return
+		}
 		s.setState(ctx, k, was.State, said("%s does not speak of this channel: %s. It may have closed or forgotten it"))
 	case peer.Refused:
 		s.retryLater(k)
@@ -266,13 +281,16 @@ func freshness(c *channel.Channel, r peer.Reestablish, keys Keys) peer.Verdict {
 
 // retryLater sets the next try after a vain one, retrySoon after one that only
 // came at the wrong moment.
-func (s *Service) retryLater(k channel.Key) {
+func (s *Service) retryLater(k channel.Key) (tries int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.tracks[k]; t != nil {
-		t.next = s.Now().Add(retryAfter(t.tries))
-		t.tries++
+	t := s.tracks[k]
+	if t == nil {
+		return 0
 	}
+	t.next = s.Now().Add(retryAfter(t.tries))
+	t.tries++
+	return t.tries
 }
 
 func (s *Service) retrySoon(k channel.Key) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
+
 	"github.com/glrecover/glrecover/channel"
 )
 
@@ -32,9 +34,17 @@ type tracked struct {
 	// verdict is what the closing transaction is, found what of it the wallet
 	// has. Both are derived again at each start.
 	verdict *verdict
+	judged  judged
 	found   []WalletOutput
 	// resent is the height at which the close was sent last.
 	resent uint32
+}
+
+// judged is what a verdict was given on.
+type judged struct {
+	txid     chainhash.Hash
+	height   uint32
+	withKeys bool
 }
 
 // retryAfter is the pause after a number of vain tries: 1 s doubling up to
@@ -70,6 +80,7 @@ const never = 24 * time.Hour
 // and returns when to look again.
 func (s *Service) step(ctx context.Context) time.Duration {
 	if !s.active() {
+		s.dropKeys()
 		return never
 	}
 	f, err := s.survey(ctx)
@@ -119,13 +130,7 @@ func (s *Service) advance(ctx context.Context, k channel.Key, f *facts) {
 		s.mu.Unlock()
 		return
 	}
-	t.verdict, t.found = nil, nil
-	if t.Close != nil {
-		if spend := f.spends[t.Channel.Funding]; spend != nil {
-			t.verdict = judge(&t.Channel, spend.Tx, t.Close.Height, f.keys)
-			t.found = f.creditedOf(spend.Tx, t.verdict)
-		}
-	}
+	t.look(f)
 	changed := t.noteCredit()
 	to, reason := next(&t.track, t.verdict, t.found, f)
 	s.mu.Unlock()
@@ -133,6 +138,23 @@ func (s *Service) advance(ctx context.Context, k channel.Key, f *facts) {
 		s.keep(ctx, k)
 	}
 	s.setState(ctx, k, to, reason)
+}
+
+// look derives again what the closing transaction is and what of it the wallet
+// has. The verdict on one transaction at one height never changes, but for the
+// secret being there or not.
+func (t *tracked) look(f *facts) {
+	t.found = nil
+	spend := f.spends[t.Channel.Funding]
+	if t.Close == nil || spend == nil {
+		t.verdict, t.judged = nil, judged{}
+		return
+	}
+	now := judged{spend.TxID, t.Close.Height, f.keys != nil}
+	if t.verdict == nil || t.judged != now {
+		t.verdict, t.judged = judge(&t.Channel, spend.Tx, t.Close.Height, f.keys), now
+	}
+	t.found = f.creditedOf(spend.Tx)
 }
 
 // noteCredit keeps what the wallet has of a close, and what kind of close it is.

@@ -29,7 +29,7 @@ type story struct {
 func newStory(t *testing.T, corpusCase string) *story {
 	t.Helper()
 	w := newWorld(t, corpusCase, true)
-	keys, _, err := w.openKeys()
+	keys, err := w.deps.OpenKeys(w.facts, w.node.info.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -409,7 +409,7 @@ func TestWithoutTheSecretThePeersAreNotAskedAndTheStateSaysSo(t *testing.T) {
 // TestAYoungFundingIsImportedWhenItHasItsConfirmations, and not before.
 func TestAYoungFundingIsImportedWhenItHasItsConfirmations(t *testing.T) {
 	w := newWorld(t, "used-both-ways", true)
-	keys, _, err := w.openKeys()
+	keys, err := w.deps.OpenKeys(w.facts, w.node.info.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func (s *Service) survey(ctx context.Context) (*facts, error) {
 }
 
 // creditedOf are the outputs of a closing transaction that the wallet lists.
-func (f *facts) creditedOf(tx *wire.MsgTx, _ *verdict) []WalletOutput {
+func (f *facts) creditedOf(tx *wire.MsgTx) []WalletOutput {
 	var out []WalletOutput
 	for _, op := range chain.Outputs(tx) {
 		if w, ok := f.wallet[op]; ok {

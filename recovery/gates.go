@@ -40,10 +40,6 @@ type loadedEntry struct {
 	id   channel.ID
 }
 
-func (s *situation) stub(id channel.ID) bool {
-	return slices.ContainsFunc(s.channels, func(c PeerChannel) bool { return c.Stub && c.ID == id })
-}
-
 func (s *situation) has(id channel.ID) bool {
 	return slices.ContainsFunc(s.channels, func(c PeerChannel) bool { return c.ID == id })
 }

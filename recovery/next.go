@@ -106,6 +106,15 @@ func notClosed(t *track, c *closing) (State, string) {
 	return t.State, t.Reason
 }
 
+// nothingOurs reports whether it is sure that no output can be ours.
+func (v *verdict) nothingOurs() bool {
+	switch v.Kind {
+	case kindMutual, kindTheirs, kindOurs:
+		return len(v.Owed) == 0 && !v.Unsure
+	}
+	return false
+}
+
 // missing are the outputs of ours that the wallet does not list.
 func (v *verdict) missing(found []WalletOutput) []owed {
 	have := map[wire.OutPoint]bool{}

@@ -20,7 +20,9 @@ type item struct {
 	answer ChannelAnswer
 	// evidence of the funding output at the time of the plan.
 	evidence chain.FundingEvidence
-	numbers  *numbers
+	// verdict is what a spend in hand is for us.
+	verdict *verdict
+	numbers *numbers
 	// staleAllowed is the operator's override for a peer that lost state.
 	staleAllowed bool
 }
@@ -90,6 +92,7 @@ func (s *Service) plan(ctx context.Context, b *loaded, sit *situation, p api.Rec
 	view := s.view(ctx)
 	keys := s.keysOrNil()
 	addresses := map[channel.PubKey]scbconv.Choice{}
+	past := s.pastSpends(ctx, view, b, progress)
 	items := make([]*item, 0, len(b.Channels))
 	for i, c := range b.Channels {
 		if err := ctx.Err(); err != nil {
@@ -106,8 +109,13 @@ func (s *Service) plan(ctx context.Context, b *loaded, sit *situation, p api.Rec
 		if choice.BackupError != nil {
 			it.warn("the backup's address of the peer cannot be read: %v", choice.BackupError)
 		}
-		it.evidence = view.Funding(ctx, fundingQuery(c, keys))
+		q := fundingQuery(c, keys)
+		q.Spend = past[c.Funding]
+		it.evidence = view.Funding(ctx, q)
 		it.answer.Evidence = evidenceAnswer(it.evidence)
+		if e := it.evidence; e.State == chain.FundingSpent {
+			it.verdict = judge(c, e.Spend.Tx, e.Spend.Height, keys)
+		}
 		decide(it, sit, p)
 		items = append(items, it)
 		progress.Step(uint32(i+1), uint32(len(b.Channels)))
@@ -158,6 +166,9 @@ func decide(it *item, sit *situation, p api.RecoverParams) {
 		return
 	}
 	switch e := it.evidence; {
+	case e.State == chain.FundingSpent && e.Spend.Height > 0 && it.verdict.nothingOurs():
+		it.settle(ClosedBefore, "closed at height %d (%s), and none of the outputs is ours", e.Spend.Height, it.verdict.Kind)
+		return
 	case e.State == chain.FundingSpent && e.Spend.Height > 0:
 		it.warn("the funding output was spent at height %d, before this import: lightningd does not look back by itself; "+
 			"restart it once with rescan=-%d", e.Spend.Height, e.Spend.Height-1)

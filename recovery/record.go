@@ -60,6 +60,9 @@ type track struct {
 	// Address is where the peer was dialled or can be, and Source who said so.
 	Address string `json:"address,omitempty"`
 	Source  string `json:"address_source,omitempty"`
+	// Gone says that the funding output was not among the unspent ones at the
+	// time of the import, and no spend of it was found.
+	Gone bool `json:"funding_not_found,omitempty"`
 	// Numbers is what the peer said before anything was imported: the only
 	// numbers that it gave without knowing that we lost our state.
 	Numbers *numbers `json:"numbers,omitempty"`
@@ -98,8 +101,8 @@ type closing struct {
 	SeenAt uint32 `json:"seen_at"`
 }
 
-func (k *track) key() []string {
-	return append(append([]string{}, recordChannel...), fmt.Sprintf("%s-%d", k.Channel.Peer, k.Channel.DBID))
+func (t *track) key() []string {
+	return append(append([]string{}, recordChannel...), fmt.Sprintf("%s-%d", t.Channel.Peer, t.Channel.DBID))
 }
 
 // stripped returns a copy of the channel without what the record must not or

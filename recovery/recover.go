@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
 	"github.com/glrecover/glrecover/recovery/api"
@@ -40,6 +41,7 @@ func (s *Service) Recover(ctx context.Context, p api.RecoverParams, progress api
 			return nil, failure.New(failure.Busy, "Wait for its answer, then call glrecover-status", "another glrecover call is at work")
 		}
 	}
+	defer s.holdKeys()()
 	sit, err := s.look(ctx, b.NodeID)
 	if err != nil {
 		return nil, err
@@ -152,6 +154,8 @@ func nextSteps(t Totals) []string {
 	if t.Waiting > 0 {
 		steps = append(steps, "Some channels wait for confirmations or for your decision; glrecover-status says which.")
 	}
+	steps = append(steps, "The coins that the lost node had on chain show after one restart of lightningd with rescan=-HEIGHT, "+
+		"HEIGHT being a block from before they were paid; it takes a while.")
 	return append(steps, "When all is resolved, move the coins to a new seed, never use this node id for a Lightning node again, and keep the backup file.")
 }
 
@@ -226,6 +230,7 @@ func (s *Service) recordItem(ctx context.Context, it *item) error {
 	if it.numbers != nil && t.Numbers == nil {
 		t.Numbers = it.numbers
 	}
+	t.Gone = it.evidence.State == chain.FundingUnknown && t.Close == nil
 	if spend := it.evidence.Spend; spend != nil && t.Close == nil {
 		t.Close = closingOf(spend, 0)
 	}

@@ -95,6 +95,8 @@ type Service struct {
 	tracks map[channel.Key]*tracked
 	keys   Keys
 	peers  Peers
+	// keyUsers counts the calls that may be using keys.
+	keyUsers int
 	// keysErr is why there are no keys, keysTried when they were tried last.
 	keysErr   error
 	keysTried time.Time
@@ -217,6 +219,31 @@ func (s *Service) openKeys() (Keys, Peers, error) {
 	}
 	s.keys = keys
 	return s.keys, s.peers, nil
+}
+
+// holdKeys keeps the keys from being wiped until the returned function is
+// called.
+func (s *Service) holdKeys() (release func()) {
+	s.mu.Lock()
+	s.keyUsers++
+	s.mu.Unlock()
+	return func() {
+		s.mu.Lock()
+		s.keyUsers--
+		s.mu.Unlock()
+		s.nudge()
+	}
+}
+
+// dropKeys wipes the keys while nobody needs them.
+func (s *Service) dropKeys() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keys == nil || s.keyUsers > 0 {
+		return
+	}
+	s.keys.Wipe()
+	s.keys, s.peers = nil, nil
 }
 
 // keysOrNil returns nil where the secret cannot be read.

@@ -1,0 +1,63 @@
+package recovery
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/glrecover/glrecover/chain"
+	"github.com/glrecover/glrecover/recovery/api"
+)
+
+// Bounds of the look into the past that a plan takes. The engine looks further,
+// with patience.
+const (
+	pastTime   = 20 * time.Second
+	pastBlocks = 500
+)
+
+// pastSpends looks for the spends of funding outputs that are not there any
+// more, in the blocks since the backup was written. What it does not find may be
+// further back: nothing follows from that.
+func (s *Service) pastSpends(ctx context.Context, view *chain.View, b *loaded, progress api.Progress) map[wire.OutPoint]*chain.Spend {
+	found := map[wire.OutPoint]*chain.Spend{}
+	if b.CreatedAt.IsZero() {
+		return found
+	}
+	ctx, cancel := context.WithTimeout(ctx, pastTime)
+	defer cancel()
+	var gone []wire.OutPoint
+	for _, c := range b.Channels {
+		if e := view.Funding(ctx, fundingQuery(c, nil)); e.State == chain.FundingUnknown {
+			gone = append(gone, c.Funding)
+		}
+	}
+	if len(gone) == 0 {
+		return found
+	}
+	tip, err := view.Tip(ctx)
+	if err != nil {
+		return found
+	}
+	from, err := view.HeightBefore(ctx, b.CreatedAt)
+	if err != nil {
+		return found
+	}
+	if tip > pastBlocks {
+		from = max(from, tip-pastBlocks)
+	}
+	if floor, known := view.PruneHeight(ctx); known {
+		from = max(from, floor)
+	}
+	progress.Message(fmt.Sprintf("looking for %d closed channels in the blocks %d to %d", len(gone), from, tip))
+	res, err := view.Scan(ctx, chain.ScanRequest{From: from, To: tip, OutPoints: gone})
+	if err != nil {
+		s.log.WithError(err).Info("the look into the past ended early")
+	}
+	for i := range res.Spends {
+		found[res.Spends[i].OutPoint] = &res.Spends[i]
+	}
+	return found
+}
