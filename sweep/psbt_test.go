@@ -1,0 +1,61 @@
+package sweep
+
+import (
+	"testing"
+
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/glrecover/glrecover/channel"
+)
+
+func FuzzSignedPSBT(f *testing.F) {
+	s := stuckClose(f, channel.AnchorsZeroFeeHTLC, 400_000)
+	tx := wire.NewMsgTx(2)
+	prevouts := map[wire.OutPoint]*wire.TxOut{}
+	w := newWallet(f)
+	anchor := wire.OutPoint{Hash: s.parent.TxHash(), Index: 0}
+	tx.AddTxIn(&wire.TxIn{PreviousOutPoint: anchor, Sequence: sequence})
+	prevouts[anchor] = s.parent.TxOut[0]
+	for _, pkScript := range [][]byte{w.p2wpkh(), w.p2tr()} {
+		op := w.add(10_000, pkScript)
+		w.reserved[op] = 1
+		prevouts[op] = wire.NewTxOut(10_000, pkScript)
+		tx.AddTxIn(&wire.TxIn{PreviousOutPoint: op, Sequence: sequence})
+	}
+	tx.AddTxOut(wire.NewTxOut(15_000, w.p2tr()))
+	text, err := encode(tx, prevouts)
+	if err != nil {
+		f.Fatal(err)
+	}
+	signed, err := w.Sign(f.Context(), text, []uint32{1, 2})
+	if err != nil {
+		f.Fatal(err)
+	}
+	if found, err := witnesses(signed, tx); err != nil || len(found) != 2 || len(found[0]) != 2 || len(found[1]) != 1 {
+		f.Fatalf("%d witnesses, %v", len(found), err)
+	}
+	for _, seed := range []string{signed, text, "", "cHNidP8=", signed + "\n", signed[:len(signed)/2]} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		found, err := witnesses(text, tx)
+		if err != nil {
+			if found != nil {
+				t.Error("witnesses beside an error")
+			}
+			return
+		}
+		if len(found) != 2 {
+			t.Fatalf("%d witnesses for 2 inputs", len(found))
+		}
+		// Whatever was signed, only a valid child passes.
+		child := tx.Copy()
+		for i, witness := range found {
+			hashAll(witness)
+			child.TxIn[i+1].Witness = witness
+		}
+		if selfCheck(child, prevouts, &choice{weight: 1 << 20}) == nil {
+			t.Error("a child without the anchor's signature passed")
+		}
+	})
+}
