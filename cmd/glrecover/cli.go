@@ -107,6 +107,8 @@ func (c *cli) exit(name string, err error) int {
 	case failure.BackupUnreadable, failure.NotABackup, failure.UnsupportedVersion, failure.BackupTooLarge,
 		failure.SecretUnreadable:
 		return exitUnreadable
+	case failure.BackupNotWritten:
+		return exitWrite
 	}
 	return exitProblem
 }

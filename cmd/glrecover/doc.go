@@ -6,6 +6,9 @@
 //	glrecover convert FILE    the static channel backup entries, for recoverchannel
 //	glrecover verify FILE     prove with the secret that a backup is your node's
 //	glrecover hsm-secret FILE make the node's hsm_secret from its twelve words
+//	glrecover snapshot        write a backup from backups and dumps of vlsd
+//	glrecover diff A B        what changed between two backups, which one is newer
+//	glrecover check FILE      rehearse the loss of the node; for cron
 //	glrecover version
 //	glrecover help [COMMAND]
 //
@@ -13,7 +16,7 @@
 // Flags may stand before or after it. Exit codes:
 //
 //	0  done, and nothing wrong was found
-//	1  refused, or a problem was found; the text says which
+//	1  refused, or a problem was found (diff: they differ); the text says which
 //	2  the command line is wrong
 //	3  the file cannot be read, or is not a signer backup
 //	4  the result could not be written
@@ -21,8 +24,9 @@
 // Errors go to standard error and begin with a stable name (package failure).
 //
 // The command line only reads files and writes at most the one file that was
-// asked for, and never over an existing one. It never opens a network
-// connection, never talks to a node, and never shows an invoice, a payee or a
-// secret; but hsm-secret --show prints the secret that it was asked for, at a
-// terminal only. No secret is ever an argument.
+// asked for, and never over an existing one; but snapshot replaces a backup that
+// is older. It never opens a network connection. Where --node names lightningd's
+// socket, it only calls commands that change nothing. It never shows an invoice,
+// a payee or a secret; but hsm-secret --show prints the secret that it was asked
+// for, at a terminal only. No secret is ever an argument.
 package main

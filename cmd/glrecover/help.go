@@ -22,7 +22,8 @@ func overview() string {
 It is for disasters only. While the hosted node can still run, do not recover:
 two nodes with one key can lose everything.
 
-These commands only read files; they need no node and no network:
+These commands work on files; they need no node and no network. snapshot and check
+can ask a running node, and change nothing there:
 
 `)
 	for _, cmd := range commands() {

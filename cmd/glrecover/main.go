@@ -15,6 +15,9 @@ func commands() []command {
 		convertCommand,
 		verifyCommand,
 		hsmSecretCommand,
+		snapshotCommand,
+		diffCommand,
+		checkCommand,
 		versionCommand,
 	}
 }

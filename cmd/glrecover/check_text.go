@@ -1,0 +1,283 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/glrecover/glrecover/channel"
+	proofs "github.com/glrecover/glrecover/proof"
+	"github.com/glrecover/glrecover/rehearsal"
+	"github.com/glrecover/glrecover/scbconv"
+)
+
+// mostLines is how many channels a page lists; those without a problem are only
+// counted beyond it.
+const mostLines = 30
+
+// checkText is the rehearsal's page for a person.
+func checkText(r *rehearsal.Report) string {
+	var s strings.Builder
+	s.WriteString(verdictText(r) + "\n\n")
+	head := table{}
+	head.row("Node", r.NodeID.String())
+	head.row("Network", orUnknown(r.Network))
+	written := "unknown"
+	if at := r.Backup.CreatedAt; at != nil {
+		written = fmt.Sprintf("%s UTC (%s)", at.Format(time.DateTime), age(time.Duration(r.Backup.AgeSeconds)*time.Second))
+	}
+	head.row("Written", written)
+	head.row("Strategy", strings.ReplaceAll(r.Backup.Strategy, "_", " "))
+	head.row("Channels", totalsText(r.Totals))
+	if r.Secret != nil {
+		head.row("Secret", secretText(r.Secret))
+	}
+	if r.Node != nil {
+		head.row("Running node", fmt.Sprintf("%s at block %s", count(r.Node.Channels, "channel", "channels"), thousands(uint64(r.Node.Height))))
+	}
+	s.WriteString(head.String())
+	for _, part := range []struct {
+		level rehearsal.Level
+		title string
+	}{
+		{rehearsal.Problem, "Problems"},
+		{rehearsal.Loss, "What would be lost today"},
+		{rehearsal.Note, "Notes"},
+	} {
+		if r.Count(part.level) > 0 {
+			s.WriteString("\n" + part.title + "\n" + findingsText(r, part.level))
+		}
+	}
+	if len(r.Channels) > 0 {
+		s.WriteString("\n" + channelsText(r))
+	}
+	s.WriteString("\nThis was a rehearsal: no peer was asked and nothing was changed. Coins on the chain are\n" +
+		"not in a signer backup: they come from the secret and a rescan.\n")
+	if r.Node == nil {
+		s.WriteString("Without --node nobody can tell whether this file is the latest.\n")
+	}
+	return s.String()
+}
+
+func verdictText(r *rehearsal.Report) string {
+	if r.Good {
+		return "GOOD: no problem was found with this backup"
+	}
+	return "PROBLEM: " + count(r.Count(rehearsal.Problem), "problem was", "problems were") + " found"
+}
+
+func totalsText(t rehearsal.Totals) string {
+	if t.Channels+t.Closed == 0 {
+		return "none"
+	}
+	s := fmt.Sprintf("%d of %s can be recovered: %s of your last known share of %s",
+		t.Recoverable, count(t.Channels, "channel", "channels"), sat(t.RecoverableShareMsat/1000), sat(t.LastKnownShareMsat/1000))
+	if t.NoAddress > 0 {
+		s += fmt.Sprintf("\n%s, with %s, only once somebody finds the peer", count(t.NoAddress, "of these", "of these"), sat(t.NoAddressShareMsat/1000))
+	}
+	if t.Closed > 0 {
+		s += fmt.Sprintf("\n%s closed", count(t.Closed, "more is", "more are"))
+	}
+	return s
+}
+
+func secretText(x *rehearsal.Secret) string {
+	if !x.ThisNode {
+		return "of another node: " + x.NodeID.String()
+	}
+	s := "this node's; " + count(x.Proven, "check", "checks") + " proven"
+	for _, n := range []struct {
+		n    int
+		what string
+	}{{x.Wrong, "WRONG"}, {x.Missing, "missing"}, {x.NotProvable, "not provable"}} {
+		if n.n > 0 {
+			s += fmt.Sprintf(", %d %s", n.n, n.what)
+		}
+	}
+	return s
+}
+
+// findingsText lists the findings of a level; those with one text are one.
+func findingsText(r *rehearsal.Report, level rehearsal.Level) string {
+	type same struct {
+		text, do string
+		where    []string
+	}
+	var list []*same
+	at := make(map[[2]string]*same)
+	for _, f := range r.Findings {
+		if f.Level != level {
+			continue
+		}
+		key := [2]string{f.Text, f.Do}
+		if at[key] == nil {
+			at[key] = &same{text: f.Text, do: f.Do}
+			list = append(list, at[key])
+		}
+		if f.PeerID != nil {
+			at[key].where = append(at[key].where, whereText(*f.PeerID, f.DBID))
+		}
+	}
+	var s strings.Builder
+	for _, f := range list {
+		text := f.text
+		if len(f.where) > 0 {
+			const most = 10
+			more := ""
+			if extra := len(f.where) - most; extra > 0 {
+				f.where, more = f.where[:most], fmt.Sprintf(" and %d more", extra)
+			}
+			text = strings.Join(f.where, ", ") + more + ": " + text
+		}
+		if f.do != "" {
+			text += ". " + f.do
+		}
+		s.WriteString(wrapped("  - ", "    ", plain(text)+"."))
+	}
+	return s.String()
+}
+
+func whereText(peer channel.PubKey, dbid uint64) string {
+	if dbid == 0 {
+		return "peer " + shortKey(peer)
+	}
+	return fmt.Sprintf("channel %d with %s", dbid, shortKey(peer))
+}
+
+// shortKey is enough of a node id to tell peers apart.
+func shortKey(k channel.PubKey) string { return k.String()[:16] + ".." }
+
+// wrapped breaks a text at spaces.
+func wrapped(first, rest, text string) string {
+	const width = 88
+	var s strings.Builder
+	line := first
+	empty := true
+	for _, word := range strings.Fields(text) {
+		if !empty && len(line)+1+len(word) > width {
+			s.WriteString(line + "\n")
+			line, empty = rest, true
+		}
+		if !empty {
+			line += " "
+		}
+		line, empty = line+word, false
+	}
+	s.WriteString(line + "\n")
+	return s.String()
+}
+
+// channelsText has one line for each channel.
+func channelsText(r *rehearsal.Report) string {
+	rows := [][]string{{"", "peer", "your share", "recoverable", "address", "state"}}
+	left := 0
+	for i := range r.Channels {
+		c := &r.Channels[i]
+		if len(r.Channels) > mostLines && !troubled(r, c) {
+			left++
+			continue
+		}
+		rows = append(rows, []string{
+			fmt.Sprint(c.DBID), shortKey(c.PeerID), thousands(c.LastKnownShareMsat / 1000), recoverableWord(c), plain(addressWord(c)), stateWord(c),
+		})
+	}
+	s := columns(rows)
+	if left > 0 {
+		s += count(left, "channel", "channels") + " without a problem are not listed; see --json.\n"
+	}
+	return s
+}
+
+func troubled(r *rehearsal.Report, c *rehearsal.Channel) bool {
+	for _, f := range r.Findings {
+		if f.Level == rehearsal.Problem && f.PeerID != nil && *f.PeerID == c.PeerID && (f.DBID == 0 || f.DBID == c.DBID) {
+			return true
+		}
+	}
+	return false
+}
+
+func recoverableWord(c *rehearsal.Channel) string {
+	switch {
+	case c.Closed:
+		return "closed"
+	case !c.Recoverable:
+		return "NO"
+	case c.AddressSource == scbconv.FromPlaceholder:
+		return "if found"
+	}
+	return "yes"
+}
+
+func addressWord(c *rehearsal.Channel) string {
+	switch c.AddressSource {
+	case scbconv.FromBackup:
+		return c.Address.String()
+	case scbconv.FromGossip:
+		return "in gossip"
+	}
+	return "none"
+}
+
+func stateWord(c *rehearsal.Channel) string {
+	var words []string
+	switch {
+	case c.ShareFrom == "birth":
+		words = append(words, "opening only")
+	case !c.Used:
+		words = append(words, "not used")
+	default:
+		words = append(words, "used")
+	}
+	switch c.Keys {
+	case proofs.Proven:
+		words = append(words, "keys proven")
+	case proofs.Wrong:
+		words = append(words, "PROOF FAILS")
+	}
+	if c.Node != nil {
+		words = append(words, relationWord(c.Node))
+	}
+	return strings.Join(words, ", ")
+}
+
+func relationWord(c *rehearsal.Comparison) string {
+	switch c.Relation {
+	case rehearsal.Current:
+		return "as the node has it"
+	case rehearsal.SameNumbers:
+		return "same numbers as the node"
+	case rehearsal.Moving:
+		return "in motion"
+	case rehearsal.BackupBehind:
+		if c.NodeRevoked != nil {
+			return fmt.Sprintf("behind the node by %d", *c.NodeRevoked-c.BackupRevoked)
+		}
+		return "behind the node"
+	case rehearsal.AheadOfNode:
+		return "AHEAD OF THE NODE"
+	}
+	return "not compared"
+}
+
+// columns aligns rows; all but the last column are padded.
+func columns(rows [][]string) string {
+	width := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			width[i] = max(width[i], len(cell))
+		}
+	}
+	var s strings.Builder
+	for _, row := range rows {
+		line := " "
+		for i, cell := range row {
+			line += " " + pad(cell, width[i])
+			if i < len(row)-1 {
+				line += " "
+			}
+		}
+		s.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return s.String()
+}

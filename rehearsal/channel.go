@@ -1,0 +1,88 @@
+package rehearsal
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/glrecover/glrecover/bolt3"
+	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/failure"
+	"github.com/glrecover/glrecover/vlsstate"
+)
+
+// channel adds the findings of one channel; errSCB is why no entry can be made
+// of it.
+func (r *rehearsal) channel(ch *channel.Channel, out *Channel, errSCB error) {
+	r.compare(ch, out)
+	s := &ch.State
+	if errSCB != nil {
+		r.about(ch.Key, Problem, NotRecoverable, "", "this channel would not come back: %s", short(errSCB))
+	}
+	if s.Closed {
+		r.about(ch.Key, Note, SignerClosed, "", "the signer believes this channel closed, and then there is nothing to recover in it; only the chain can say")
+		return
+	}
+	if out.Closed {
+		return
+	}
+	if r.birth(ch, out) {
+		r.about(ch.Key, Loss, BirthSnapshot, "",
+			"of this channel the backup only has the opening: its share is the one from then, and no payment and no revoked state since is known")
+	}
+	offered, received, offeredSat, receivedSat := ch.PendingHTLCs()
+	if offered+received > 0 {
+		r.about(ch.Key, Loss, HTLCsPending, "",
+			"%s pending: %s out and %s in; if the channel closes with them, lightningd does not recover these outputs",
+			plural(offered+received, "payment was", "payments were"), sat(offeredSat), sat(receivedSat))
+	}
+	r.penalties(ch)
+}
+
+// birth reports a channel of which only the opening is known, where that may
+// not be the whole truth.
+func (r *rehearsal) birth(ch *channel.Channel, out *Channel) bool {
+	b := r.in.Backup
+	if ch.Used() || b.Source == vlsstate.FromBackup && b.Strategy.Kind == vlsstate.Periodic {
+		return false
+	}
+	return out.Node == nil || out.Node.Relation != Current && out.Node.Relation != SameNumbers
+}
+
+// penalties reports revoked states that could not be punished.
+func (r *rehearsal) penalties(ch *channel.Channel) {
+	s := &ch.State
+	if s.NextCounterpartyRevokeNum == 0 && len(s.Secrets) == 0 {
+		return
+	}
+	if _, err := bolt3.CheckSecrets(s.Secrets, s.NextCounterpartyRevokeNum); err != nil {
+		r.about(ch.Key, Loss, SecretsMissing, doSnapshot,
+			"the peer has revoked %s, and the backup does not hold all secrets of these: if it cheats with one, it cannot be punished",
+			plural64(s.NextCounterpartyRevokeNum, "state", "states"))
+	}
+}
+
+func plural64(n uint64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// sat writes an amount with thousands separators.
+func sat(amount uint64) string {
+	s := strconv.FormatUint(amount, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s + " sat"
+}
+
+// short is what a failure found, without its name.
+func short(err error) string {
+	var f *failure.Error
+	if errors.As(err, &f) {
+		return f.Found
+	}
+	return err.Error()
+}

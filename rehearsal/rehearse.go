@@ -1,0 +1,267 @@
+package rehearsal
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/proof"
+	"github.com/glrecover/glrecover/scbconv"
+	"github.com/glrecover/glrecover/vlsstate"
+)
+
+// Input is what a rehearsal looks at.
+type Input struct {
+	Backup *vlsstate.Backup
+	// Now is when the node is lost.
+	Now time.Time
+	// MaxAge is how old the backup may be; 0 allows any age.
+	MaxAge time.Duration
+
+	// Proof is what the secret proves, nil without a secret; Commitments are
+	// OurCommitments and SecretWarnings what the user must know about it.
+	Proof          *proof.Report
+	Commitments    Commitments
+	SecretWarnings []string
+
+	// Node is nil without a running node, and where it did not answer;
+	// NodeError says then why.
+	Node      *Node
+	NodeError error
+}
+
+const (
+	doSnapshot = "Write a new backup: glrecover snapshot"
+	doVerify   = "Look at what glrecover verify says of it"
+	doAddress  = "Add it: glrecover snapshot with --addresses or --node"
+)
+
+// Rehearse says what the backup would bring back.
+func Rehearse(in Input) *Report {
+	b := in.Backup
+	r := &rehearsal{in: in, report: &Report{
+		NodeID: b.NodeID, Network: b.Network,
+		Backup: Backup{
+			Source: b.Source.String(), Strategy: b.Strategy.String(), Openings: len(b.Openings),
+			MaxAgeSeconds: int64(in.MaxAge / time.Second),
+		},
+		Findings: []Finding{}, Channels: []Channel{},
+	}}
+	r.file()
+	r.age()
+	r.secret()
+	r.node()
+	r.channels()
+	r.report.Findings = sorted(r.report.Findings)
+	r.report.Good = r.report.Count(Problem) == 0
+	return r.report
+}
+
+// rehearsal is one run.
+type rehearsal struct {
+	in     Input
+	report *Report
+	// beside is set where the running node is the backup's.
+	beside *beside
+}
+
+func (r *rehearsal) add(l Level, n Name, do, format string, args ...any) {
+	r.report.Findings = append(r.report.Findings, Finding{Level: l, Name: n, Text: fmt.Sprintf(format, args...), Do: do})
+}
+
+// about adds a finding of one channel; dbid 0 makes it the peer's.
+func (r *rehearsal) about(key channel.Key, l Level, n Name, do, format string, args ...any) {
+	r.add(l, n, do, format, args...)
+	f := &r.report.Findings[len(r.report.Findings)-1]
+	f.PeerID, f.DBID = &key.Peer, key.DBID
+}
+
+// file reports what could not be read, and what the strategy cannot show.
+func (r *rehearsal) file() {
+	b := r.in.Backup
+	for _, p := range b.Problems {
+		level, do := Problem, doSnapshot
+		if p.Effect == vlsstate.Noted {
+			level, do = Note, ""
+		}
+		r.add(level, EntryUnreadable, do, "%s", p.Error())
+	}
+	if n := len(b.Openings); n > 0 {
+		r.add(Note, OpeningOnly, "", "%s without a channel: an opening that came to nothing, or one that had only begun", plural(n, "entry is", "entries are"))
+	}
+	if b.Source == vlsstate.FromBackup && b.Strategy.Kind == vlsstate.NewChannelsOnly {
+		r.add(Loss, NewChannelsOnly, "Let the signer write periodic backups",
+			"the file is only written when a channel is opened: payments that were pending later, and what is needed to punish a peer that cheats with a later state, are not in it")
+	}
+}
+
+func (r *rehearsal) age() {
+	b, in := r.in.Backup, r.in
+	if b.CreatedAt.IsZero() {
+		level := Note
+		if in.MaxAge > 0 {
+			level = Problem
+		}
+		r.add(level, AgeUnknown, "", "the input has no date, so nobody can tell how old it is")
+		return
+	}
+	at := b.CreatedAt.UTC()
+	r.report.Backup.CreatedAt = &at
+	age := in.Now.Sub(at)
+	r.report.Backup.AgeSeconds = int64(age / time.Second)
+	switch {
+	// A signer's clock may be a little ahead of this machine's.
+	case age < -10*time.Minute:
+		r.add(Problem, DateInFuture, "Look at the clock of this machine and of the signer's", "the backup is dated in the future")
+	case in.MaxAge > 0 && age > in.MaxAge:
+		r.add(Problem, TooOld, doSnapshot, "the backup is older than %s", span(in.MaxAge))
+	}
+}
+
+// span writes a duration in days where it is some days.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= day && d%day == 0 {
+		return plural(int(d/day), "day", "days")
+	}
+	return d.String()
+}
+
+func plural(n int, one, many string) string { return plural64(uint64(n), one, many) }
+
+func (r *rehearsal) secret() {
+	p := r.in.Proof
+	if p == nil {
+		r.add(Note, SecretUnchecked, "Give it with --hsm-secret", "no secret was at hand: whether yours opens this backup was not checked")
+		return
+	}
+	s := &Secret{NodeID: p.SecretNode, ThisNode: !p.WrongNode()}
+	r.report.Secret = s
+	if p.WrongNode() {
+		r.add(Problem, SecretOfAnotherNode, "Find the right one: glrecover verify names the likely mistake",
+			"the secret makes node %s, and the backup is of another: with this secret nothing comes back", p.SecretNode)
+		return
+	}
+	unsigned := 0
+	for _, c := range p.Entries {
+		kind := (&vlsstate.Entry{Key: c.Entry}).Kind()
+		if c.Kind == proof.EntrySignature && c.Status == proof.Missing && kind == vlsstate.KindPeer {
+			unsigned++
+		}
+	}
+	s.Proven, s.NotProvable, s.Wrong = p.Count(proof.Proven), p.Count(proof.NotProvable), p.Count(proof.Wrong)
+	s.Missing = p.Count(proof.Missing) - unsigned
+	if unsigned > 0 {
+		r.add(Note, UnsignedAddress, "", "%s not signed by the signer, as glrecover snapshot adds them", plural(unsigned, "peer's address is", "peers' addresses are"))
+	}
+	wrong := 0
+	for _, c := range p.Entries {
+		// What could not be read is a finding already.
+		if c.Kind == proof.EntrySignature && c.Status == proof.Wrong {
+			wrong++
+		}
+	}
+	if wrong > 0 {
+		r.add(Problem, NotProven, doVerify, "%s not the signer's: the file was changed", plural(wrong, "signature is", "signatures are"))
+	}
+	if s.Missing > 0 {
+		r.add(Problem, NotProven, doVerify, "%s no signature, and others have", plural(s.Missing, "entry has", "entries have"))
+	}
+	for i := range p.Channels {
+		for _, c := range p.Channels[i].Checks {
+			if c.Status == proof.Wrong {
+				r.about(p.Channels[i].Channel, Problem, NotProven, doVerify, "%s", c.Text)
+			}
+		}
+	}
+	for _, w := range r.in.SecretWarnings {
+		r.add(Note, SecretWarning, "", "%s", w)
+	}
+}
+
+// channels looks at each channel of the backup, then at the peers.
+func (r *rehearsal) channels() {
+	b := r.in.Backup
+	if len(b.Channels) == 0 {
+		r.add(Note, NotRecoverable, "", "there is no channel in this backup")
+	}
+	for i, c := range scbconv.Convert(b.Channels, r.candidates) {
+		ch := b.Channels[i]
+		share, known := ch.LastKnownShare()
+		out := Channel{
+			PeerID: ch.Peer, DBID: ch.DBID, ChannelID: ch.ID(),
+			CapacityMsat: 1000 * ch.CapacitySat, LastKnownShareMsat: 1000 * share, ShareFrom: "birth",
+			Recoverable: c.Err == nil, Closed: ch.State.Closed, Used: ch.Used(),
+			Address: c.Choice.Address, AddressSource: c.Choice.Source,
+		}
+		if known {
+			out.ShareFrom = "commitment"
+		}
+		if p := r.in.Proof; p != nil && i < len(p.Channels) {
+			out.Keys = p.Channels[i].Status()
+		}
+		r.channel(ch, &out, c.Err)
+		r.report.Channels = append(r.report.Channels, out)
+		r.count(&out)
+	}
+	r.addresses()
+	r.lacking()
+}
+
+func (r *rehearsal) count(c *Channel) {
+	t := &r.report.Totals
+	if c.Closed {
+		t.Closed++
+		return
+	}
+	t.Channels++
+	t.CapacityMsat += c.CapacityMsat
+	t.LastKnownShareMsat += c.LastKnownShareMsat
+	if !c.Recoverable {
+		return
+	}
+	t.Recoverable++
+	t.RecoverableShareMsat += c.LastKnownShareMsat
+	if c.AddressSource == scbconv.FromPlaceholder {
+		t.NoAddress++
+		t.NoAddressShareMsat += c.LastKnownShareMsat
+	}
+}
+
+// candidates are the addresses that a recovery would have.
+func (r *rehearsal) candidates(peer channel.PubKey) scbconv.Candidates {
+	p := r.in.Backup.Peers[peer]
+	c := scbconv.Candidates{Backup: p.Addr, BackupInbound: p.Direction == vlsstate.In}
+	if r.in.Node != nil {
+		c.Gossip = r.in.Node.Gossip[peer]
+	}
+	return c
+}
+
+// addresses reports each peer once that a recovery could not find.
+func (r *rehearsal) addresses() {
+	var seen []channel.PubKey
+	for i := range r.report.Channels {
+		c := &r.report.Channels[i]
+		if c.Closed || c.AddressSource == scbconv.FromBackup || slices.Contains(seen, c.PeerID) {
+			continue
+		}
+		seen = append(seen, c.PeerID)
+		key := channel.Key{Peer: c.PeerID}
+		p := r.in.Backup.Peers[c.PeerID]
+		if c.AddressSource == scbconv.FromGossip {
+			r.about(key, Note, AddressFromGossip, "Keep it: glrecover snapshot with --node",
+				"the backup has no address of this peer that can be dialled; the running node knows one from gossip, a fresh node may not")
+			continue
+		}
+		switch {
+		case p.Addr == "":
+			r.about(key, Problem, AddressUnknown, doAddress, "the backup has no address of this peer: a fresh node could not find it")
+		case p.Direction == vlsstate.In:
+			r.about(key, Problem, AddressInbound, doAddress, "the backup only knows where this peer called from, and nobody answers there")
+		default:
+			r.about(key, Problem, AddressUnreadable, doAddress, "the backup's address of this peer is none that can be dialled")
+		}
+	}
+}
