@@ -173,27 +173,42 @@ func Decode(raw []byte) (*Entry, error) {
 	return e, err
 }
 
+// decode reads one entry that fills raw.
 func decode(raw []byte, legacy bool) (*Entry, error) {
+	s := cryptobyte.String(raw)
+	e, err := readEntry(&s, legacy)
+	switch {
+	case err != nil:
+		return nil, err
+	case legacy && !s.Empty():
+		return nil, fieldError("length", "%d bytes too many", len(s))
+	case !s.Empty():
+		return nil, fieldError("tlvs", "%d bytes follow the last record", len(s))
+	}
+	return e, nil
+}
+
+// readEntry reads one entry and leaves what follows it.
+func readEntry(s *cryptobyte.String, legacy bool) (*Entry, error) {
 	var (
 		e    Entry
 		err  error
 		hash chainhash.Hash
 		typ  cryptobyte.String
 	)
-	s := cryptobyte.String(raw)
 	if !s.ReadUint64(&e.DBID) {
 		return nil, fieldError("dbid", "cut short")
 	}
 	if !s.CopyBytes(e.ChannelID[:]) {
 		return nil, fieldError("channel_id", "cut short")
 	}
-	if e.NodeID, err = readKey(&s, "node_id"); err != nil {
+	if e.NodeID, err = readKey(s, "node_id"); err != nil {
 		return nil, err
 	}
 	if legacy {
 		s.Skip(1)
 	}
-	if e.Address, err = readAddress(&s); err != nil {
+	if e.Address, err = readAddress(s); err != nil {
 		return nil, fieldError("addr", "%s", err)
 	}
 	if !s.CopyBytes(hash[:]) || !s.ReadUint32(&e.Funding.Index) {
@@ -213,22 +228,16 @@ func decode(raw []byte, legacy bool) (*Entry, error) {
 		e.ChannelType = append([]byte(nil), typ...)
 	}
 	if legacy {
-		if !s.Empty() {
-			return nil, fieldError("length", "%d bytes too many", len(s))
-		}
 		return &e, nil
 	}
-	var size uint32
-	if !s.ReadUint32(&size) {
+	var (
+		size uint32
+		tlvs []byte
+	)
+	if !s.ReadUint32(&size) || uint64(size) > uint64(len(*s)) || !s.ReadBytes(&tlvs, int(size)) {
 		return nil, fieldError("tlvs", "cut short")
 	}
-	switch left := len(s); {
-	case uint64(size) > uint64(left):
-		return nil, fieldError("tlvs", "cut short")
-	case uint64(size) < uint64(left):
-		return nil, fieldError("tlvs", "%d bytes follow the last record", left-int(size))
-	}
-	if e.TLVs, err = readTLVs(s); err != nil {
+	if e.TLVs, err = readTLVs(tlvs); err != nil {
 		return nil, err
 	}
 	return &e, nil
