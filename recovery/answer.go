@@ -16,8 +16,11 @@ type Answer struct {
 	Backup         BackupFacts    `json:"backup"`
 	// Channels has one entry for each channel entry of the backup, good or bad.
 	Channels []ChannelAnswer `json:"channels"`
-	Totals   Totals          `json:"totals"`
-	Warnings []string        `json:"warnings"`
+	// Extra are channels that only a peer's stored copy of the lost node's own
+	// backup has.
+	Extra    []ExtraChannel `json:"extra_channels,omitempty"`
+	Totals   Totals         `json:"totals"`
+	Warnings []string       `json:"warnings"`
 	// NextSteps are for a person, in order.
 	NextSteps []string `json:"next_steps"`
 }

@@ -46,6 +46,11 @@ func (k *secretKeys) Prove(b *vlsstate.Backup) (*proof.Report, []string, error) 
 	return report, proof.Warnings(k.secret), err
 }
 
+// OpenPeerStorage decrypts what the node left with its peers.
+func (k *secretKeys) OpenPeerStorage(blob []byte) ([]byte, error) {
+	return k.secret.OpenPeerStorage(blob)
+}
+
 // InWallet looks through the wallet that lightningd has with this secret.
 func (k *secretKeys) InWallet(pkScript []byte) bool {
 	k.mu.Lock()

@@ -22,10 +22,14 @@ const numbersTime = 20 * time.Second
 // of its channels: the only numbers that it gives without knowing that we lost
 // our state (money rule 3). Nothing is sent on any channel. The returned lines
 // are warnings for the answer.
-func (s *Service) readNumbers(ctx context.Context, items []*item, p api.RecoverParams, progress api.Progress) []string {
+func (s *Service) readNumbers(ctx context.Context, items []*item, p api.RecoverParams, progress api.Progress) (extra []ExtraChannel, warnings []string) {
 	keys, peers, err := s.openKeys()
 	if err != nil {
-		return []string{fmt.Sprintf("no peer could be asked for its numbers: %v", err)}
+		return nil, []string{fmt.Sprintf("no peer could be asked for its numbers: %v", err)}
+	}
+	known := map[channel.ID]bool{}
+	for _, it := range items {
+		known[it.ch.ID()] = true
 	}
 	byPeer := map[channel.PubKey][]*item{}
 	for _, it := range items {
@@ -34,37 +38,37 @@ func (s *Service) readNumbers(ctx context.Context, items []*item, p api.RecoverP
 		}
 	}
 	if len(byPeer) == 0 {
-		return nil
+		return nil, nil
 	}
 	progress.Message(fmt.Sprintf("reading the numbers of %d peers", len(byPeer)))
 	ctx, cancel := context.WithTimeout(ctx, numbersTime)
 	defer cancel()
 	var (
-		wg       sync.WaitGroup
-		mu       sync.Mutex
-		warnings []string
-		slots    = make(chan struct{}, asksAtOnce)
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		slots = make(chan struct{}, asksAtOnce)
 	)
 	for id, its := range byPeer {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			w := s.readPeer(ctx, peers, keys, id, its, p)
+			x, w := s.readPeer(ctx, peers, keys, id, its, known, p)
 			mu.Lock()
 			defer mu.Unlock()
-			warnings = append(warnings, w...)
+			extra, warnings = append(extra, x...), append(warnings, w...)
 		})
 	}
 	wg.Wait()
 	slices.Sort(warnings)
-	return warnings
+	return mergeExtra(extra), warnings
 }
 
-// readPeer reads one peer's numbers into its items.
-func (s *Service) readPeer(ctx context.Context, peers Peers, keys Keys, id channel.PubKey, its []*item, p api.RecoverParams) (warnings []string) {
+// readPeer reads one peer's numbers into its items. known are all channels of
+// the backup.
+func (s *Service) readPeer(ctx context.Context, peers Peers, keys Keys, id channel.PubKey, its []*item, known map[channel.ID]bool, p api.RecoverParams) (extra []ExtraChannel, warnings []string) {
 	target, err := targetAt(id, its[0].choice.Address)
 	if err != nil {
-		return []string{fmt.Sprintf("peer %s: %v", id, err)}
+		return nil, []string{fmt.Sprintf("peer %s: %v", id, err)}
 	}
 	ids := make([]channel.ID, 0, len(its))
 	for _, it := range its {
@@ -72,33 +76,26 @@ func (s *Service) readPeer(ctx context.Context, peers Peers, keys Keys, id chann
 	}
 	n, err := peers.Numbers(ctx, target, ids...)
 	if err != nil {
-		return []string{fmt.Sprintf("peer %s: %v", id, err)}
+		return nil, []string{fmt.Sprintf("peer %s: %v", id, err)}
 	}
 	if n.Result != peer.Read && len(n.Channels) == 0 {
 		for _, it := range its {
 			it.warn("the peer's numbers could not be read (%s: %s); it is tried again", n.Result, n.Reason)
 		}
 	}
-	known := map[channel.ID]bool{}
-	for _, it := range its {
-		known[it.ch.ID()] = true
-		for _, r := range n.Channels {
+	for _, r := range n.Channels {
+		if !known[r.Channel] {
+			warnings = append(warnings, fmt.Sprintf("peer %s has a channel %s with this node that the backup does not have: it was opened after the backup was written", id, r.Channel))
+			continue
+		}
+		for _, it := range its {
 			if r.Channel == it.ch.ID() {
 				s.weigh(it, r, keys, p)
 			}
 		}
 	}
-	for _, r := range n.Channels {
-		if !known[r.Channel] && !ownedByOther(its, r.Channel) {
-			warnings = append(warnings, fmt.Sprintf("peer %s has a channel %s with this node that the backup does not have: it was opened after the backup was written; "+
-				"glrecover cannot recover it, the peer may close it by itself", id, r.Channel))
-		}
-	}
-	return append(warnings, s.peerStorage(ctx, id, n.PeerStorage)...)
-}
-
-func ownedByOther(its []*item, id channel.ID) bool {
-	return slices.ContainsFunc(its, func(it *item) bool { return it.ch.ID() == id })
+	extra, more := s.peerStorage(ctx, id, n.PeerStorage, keys, known)
+	return extra, append(warnings, more...)
 }
 
 // weigh compares one channel's numbers with the backup's.

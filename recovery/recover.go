@@ -76,7 +76,8 @@ func (s *Service) Recover(ctx context.Context, p api.RecoverParams, progress api
 	}
 
 	s.accept(ctx, p.Override)
-	a.Warnings = append(a.Warnings, s.readNumbers(ctx, items, p, progress)...)
+	extra, warnings := s.readNumbers(ctx, items, p, progress)
+	a.Extra, a.Warnings = extra, append(a.Warnings, warnings...)
 	if err := s.record(ctx, b, items, rest); err != nil {
 		return nil, failure.New(failure.Internal, "Nothing was imported; look at lightningd's log, then try again",
 			"the record of the recovery could not be written: %v", err).Wrap(err)
@@ -92,7 +93,7 @@ func (s *Service) Recover(ctx context.Context, p api.RecoverParams, progress api
 	for i := range a.Channels {
 		a.Channels[i].State = s.stateOf(channel.Key{Peer: a.Channels[i].PeerID, DBID: a.Channels[i].DBID})
 	}
-	a.NextSteps = nextSteps(a.Totals)
+	a.NextSteps = nextSteps(a)
 	return a, nil
 }
 
@@ -144,15 +145,19 @@ func dryRunSteps(decommissioned bool) []string {
 	return steps
 }
 
-func nextSteps(t Totals) []string {
+func nextSteps(a *Answer) []string {
 	steps := []string{
 		"Restart lightningd once, and open no channel on this node: an opening before the restart stops lightningd, " +
 			"and one with a peer of the backup reuses keys. glrecover refuses both.",
 		"Keep lightningd running. The peers are asked to close by glrecover itself; follow it with lightning-cli glrecover-status.",
 		"listfunds shows each recovered channel with 0: that is only the stub. What came back is under outputs.",
 	}
-	if t.Waiting > 0 {
+	if a.Totals.Waiting > 0 {
 		steps = append(steps, "Some channels wait for confirmations or for your decision; glrecover-status says which.")
+	}
+	if len(a.Extra) > 0 {
+		steps = append(steps, fmt.Sprintf("%d channels are only in a copy that a peer kept of the lost node's own backup (extra_channels). "+
+			"Import each with lightning-cli recoverchannel '[\"SCB\"]'; glrecover cannot follow them.", len(a.Extra)))
 	}
 	steps = append(steps, "The coins that the lost node had on chain show after one restart of lightningd with rescan=-HEIGHT, "+
 		"HEIGHT being a block from before they were paid; it takes a while.")

@@ -35,6 +35,8 @@ type Keys interface {
 	// Prove checks a backup with the secret. The texts are what the user must
 	// know about an otherwise right secret.
 	Prove(b *vlsstate.Backup) (*proof.Report, []string, error)
+	// OpenPeerStorage decrypts the backup that a CLN node leaves with its peers.
+	OpenPeerStorage(blob []byte) ([]byte, error)
 	// InWallet reports whether the script is one of the first of the node's
 	// on-chain wallet.
 	InWallet(pkScript []byte) bool
