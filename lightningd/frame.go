@@ -73,7 +73,9 @@ func (f *framer) next() (message, error) {
 			return message{}, err
 		}
 		buf, _ := f.r.Peek(f.r.Buffered()) // never more than is there
-		f.r.Discard(s.feed(buf))
+		if _, err := f.r.Discard(s.feed(buf)); err != nil {
+			return message{}, err
+		}
 	}
 	return s.message(), nil
 }

@@ -10,23 +10,26 @@ import (
 	"github.com/glrecover/glrecover/lightningd"
 )
 
+// typo is a misspelling on purpose.
+const typo = "decomi" + "ssioned"
+
 var known = []lightningd.Param{{Name: "backup", Required: true}, {Name: "decommissioned"}, {Name: "dry_run"}}
 
 func TestParseParamsRefuses(t *testing.T) {
 	for params, words := range map[string]string{
-		`{"backup":"x","decomissioned":true}`: `unknown parameter "decomissioned". Did you mean "decommissioned"?`,
-		`{"backup":"x","Backup":"y"}`:         `unknown parameter "Backup". Did you mean "backup"?`,
-		`{"backup":"x","":1}`:                 `unknown parameter ""`,
-		`{"backup":"x","dry_run":null}`:       `parameter "dry_run" is null`,
-		`["x",null]`:                          `parameter "decommissioned" is null`,
-		`{"backup":"x","backup":"x"}`:         `parameter "backup" is given twice`,
-		`{"decommissioned":true}`:             `missing parameter "backup". The parameters are: backup [decommissioned] [dry_run].`,
-		`{}`:                                  `missing parameter "backup"`,
-		`[]`:                                  `missing parameter "backup"`,
-		``:                                    `missing parameter "backup"`,
-		`["x",true,true,1]`:                   `4 parameters given, at most 3 known`,
-		`"x"`:                                 `neither an object nor an array`,
-		`null`:                                `neither an object nor an array`,
+		`{"backup":"x","` + typo + `":true}`: `unknown parameter "` + typo + `". Did you mean "decommissioned"?`,
+		`{"backup":"x","Backup":"y"}`:        `unknown parameter "Backup". Did you mean "backup"?`,
+		`{"backup":"x","":1}`:                `unknown parameter ""`,
+		`{"backup":"x","dry_run":null}`:      `parameter "dry_run" is null`,
+		`["x",null]`:                         `parameter "decommissioned" is null`,
+		`{"backup":"x","backup":"x"}`:        `parameter "backup" is given twice`,
+		`{"decommissioned":true}`:            `missing parameter "backup". The parameters are: backup [decommissioned] [dry_run].`,
+		`{}`:                                 `missing parameter "backup"`,
+		`[]`:                                 `missing parameter "backup"`,
+		``:                                   `missing parameter "backup"`,
+		`["x",true,true,1]`:                  `4 parameters given, at most 3 known`,
+		`"x"`:                                `neither an object nor an array`,
+		`null`:                               `neither an object nor an array`,
 		`{"backup":"x","` + strings.Repeat("y", 1000) + `":1}`: `unknown parameter "yyyy`,
 	} {
 		var raw json.RawMessage

@@ -311,7 +311,7 @@ func (b *bridged) Call() (jrpc2.Result, error) {
 		return nil, errors.New("no such call")
 	}
 	if c.id == nil {
-		s.guard(b.name, func() error { c.entry.topic.Handle(c.params); return nil })
+		_ = s.guard(b.name, func() error { c.entry.topic.Handle(c.params); return nil })
 		s.take(b.Handle)
 		return nil, nil
 	}
@@ -353,7 +353,7 @@ func (s *shim) runHook(h *Hook, payload json.RawMessage) any {
 	answer := make(chan any, 1)
 	go func() {
 		result := h.Fallback
-		s.guard(h.Name, func() error { result = h.Call(ctx, payload); return nil })
+		_ = s.guard(h.Name, func() error { result = h.Call(ctx, payload); return nil })
 		answer <- result
 	}()
 	select {
@@ -365,7 +365,7 @@ func (s *shim) runHook(h *Hook, payload json.RawMessage) any {
 	}
 }
 
-// guard runs f and turns a panic into an error.
+// guard runs f and turns a panic into an error, which it has logged.
 func (s *shim) guard(name string, f func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {

@@ -183,7 +183,7 @@ func (l *live) waitHeight(dir string, height uint32) {
 	l.t.Helper()
 	eventually(l.t, "block height", func() error {
 		i, err := lightningd.NewClient(filepath.Join(dir, "regtest", "lightning-rpc")).GetInfo(context.Background())
-		if err == nil && i.BlockHeight != height {
+		if err == nil && i.BlockHeight < height {
 			err = fmt.Errorf("height is %d", i.BlockHeight)
 		}
 		return err
@@ -243,7 +243,7 @@ func TestLiveFromConfig(t *testing.T) {
 	if !strings.Contains(out, `"message": "not_decommissioned: the flag is not set. Say so."`) || !strings.Contains(out, `"channels": 3`) {
 		t.Errorf("error: %s", out)
 	}
-	l.want(dir, `Did you mean \"decommissioned\"?`, "glrecover", "backup=/b", "decomissioned=true")
+	l.want(dir, `Did you mean \"decommissioned\"?`, "glrecover", "backup=/b", typo+"=true")
 	l.want(dir, `parameter \"dry_run\" is null`, "glrecover", "backup=/b", "dry_run=null")
 	l.want(dir, `parameter \"decommissioned\" is not true or false`, "glrecover", "backup=/b", "decommissioned=yes")
 	l.want(dir, `"command_to_check": "glrecover"`, "check", "glrecover", "/b", "true")
@@ -364,11 +364,41 @@ func liveClient(t *testing.T, c *lightningd.Client) {
 		t.Errorf("datastore: %v", err)
 	}
 	entries, err := c.ListDatastore(ctx, "glrecover")
-	if err != nil || len(entries) != 1 || fmt.Sprint(entries[0].Key, entries[0].Generation, entries[0].Value) != "[glrecover test] 1 [1]" {
+	if err != nil || len(entries) != 1 || fmt.Sprintf("%v %d %x", entries[0].Key, entries[0].Generation, entries[0].Value) != "[glrecover test] 1 01" {
 		t.Errorf("listdatastore: %+v, %v", entries, err)
 	}
 	fail("deldatastore", nil, c.DelDatastore(ctx, key, nil))
 	if _, err := c.Connect(ctx, me.ID, "", 0); err == nil {
 		t.Error("connected to itself")
+	}
+}
+
+func TestLiveOpeningByAPeerIsRefusedOnBothProtocols(t *testing.T) {
+	l := startBitcoind(t)
+	peer := l.lightningd("peer", "--experimental-dual-fund")
+	address, err := lightningd.NewClient(filepath.Join(peer, "regtest", "lightning-rpc")).NewAddr(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.mine(100)
+	if err := l.bitcoin("sendtoaddress", address.Bech32, "1"); err != nil {
+		t.Fatal(err)
+	}
+	l.mine(1)
+	l.waitHeight(peer, 102)
+	for hook, args := range map[string][]string{"openchannel": nil, "openchannel2": {"--experimental-dual-fund"}} {
+		dir := l.lightningd(hook, append(args, "--plugin="+l.pluginPath)...)
+		l.waitHeight(dir, 102)
+		info, err := lightningd.NewClient(filepath.Join(dir, "regtest", "lightning-rpc")).GetInfo(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.want(peer, `"direction": "out"`, "connect", info.ID.String(), "127.0.0.1", fmt.Sprint(info.Binding[0].Port))
+		l.want(peer, "opening_refused: this node takes no new channels at present", "fundchannel", info.ID.String(), "100000")
+		l.want(dir, info.ID.String(), "getinfo")
+		log, err := os.ReadFile(filepath.Join(l.dir, hook+".log"))
+		if err != nil || !strings.Contains(string(log), "("+hook+")") {
+			t.Errorf("%s: not the hook that answered (%v)", hook, err)
+		}
 	}
 }

@@ -25,6 +25,9 @@ const (
 	keyB = "02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5"
 )
 
+// typo is a misspelling on purpose.
+const typo = "decomi" + "ssioned"
+
 // fake is a service that records what it was asked.
 type fake struct {
 	mu     sync.Mutex
@@ -268,7 +271,7 @@ func TestRecoverParameters(t *testing.T) {
 
 		{`{}`, params + `missing parameter "backup"`},
 		{`[]`, params + `missing parameter "backup"`},
-		{`{"backup":"/a","decomissioned":true}`, params + `unknown parameter "decomissioned". Did you mean "decommissioned"?`},
+		{`{"backup":"/a","` + typo + `":true}`, params + `unknown parameter "` + typo + `". Did you mean "decommissioned"?`},
 		{`{"backup":"/a","dry_run":null}`, params + `parameter "dry_run" is null`},
 		{`["/a",true,null]`, params + `parameter "dry_run" is null`},
 		{`{"backup":null}`, params + `parameter "backup" is null`},
