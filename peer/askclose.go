@@ -55,7 +55,8 @@ type Outcome struct {
 
 // AskClose asks the peer to close one channel: init, read its
 // channel_reestablish, Decide, send channel_reestablish with zero numbers, wait
-// for the answer, send error, and hear what follows. This order closes used and
+// for the answer, send error, and hear what follows, repeating the error for
+// Timeouts.Closing at most until the peer answers with its own. This order closes used and
 // unused channels with CLN and lnd, and also makes a fundee that still awaits
 // channel_ready close, which after a bare error would forget the channel.
 //
@@ -182,32 +183,47 @@ func (s *session) awaitAnswer(ctx context.Context, ask Ask, o *Outcome) (*Said, 
 	return nil, endf(NoReestablish, "it sent no channel_reestablish for the channel")
 }
 
-// awaitClosing hears what follows our error. CLN says nothing and hangs up.
+// awaitClosing hears what follows our error, and repeats it meanwhile: right
+// after its warning CLN still hands an error to the subdaemon that it is ending,
+// and it is lost (measured on v26.06.6). A CLN that took it answers the next one
+// with its own.
 func (s *session) awaitClosing(ctx context.Context, id channel.ID, answer *Said, o *Outcome) error {
-	var last *Said
-	err := s.read(ctx, time.Now().Add(s.timeouts.Closing), &o.Heard, func(in inbound) (bool, error) {
-		if in.said == nil || !in.said.about(id) {
-			return false, nil
+	deadline := time.Now().Add(s.timeouts.Closing)
+	for pause := s.timeouts.Closing / 10; ; pause *= 2 {
+		next := time.Now().Add(pause)
+		if next.After(deadline) {
+			next = deadline
 		}
-		last = in.said
-		return in.said.fails(), nil
-	})
-	if last != nil {
-		answer = last
-	}
-	switch {
-	case err == nil:
-		return endf(ClosedSaid, "%s", answer.words())
-	case errors.Is(err, errHungUp):
-		if answer == nil {
+		var last *Said
+		err := s.read(ctx, next, &o.Heard, func(in inbound) (bool, error) {
+			if in.said == nil || !in.said.about(id) {
+				return false, nil
+			}
+			last = in.said
+			return in.said.fails(), nil
+		})
+		if last != nil {
+			answer = last
+		}
+		switch {
+		case err == nil:
+			return endf(ClosedSaid, "%s", answer.words())
+		case errors.Is(err, errHungUp) && answer == nil:
 			return endf(Asked, "it hung up after our error")
+		case errors.Is(err, errHungUp):
+			return endf(Asked, "%s", answer.words())
+		case !errors.Is(err, errTimeout):
+			return err
+		case next.Before(deadline):
+			if err := s.send(failChannel(id)); err != nil && !errors.Is(err, errHungUp) {
+				return err
+			}
+		case answer == nil:
+			return endf(Silent, "no answer to channel_reestablish and error")
+		default:
+			return endf(Asked, "%s", answer.words())
 		}
-	case !errors.Is(err, errTimeout):
-		return err
-	case answer == nil:
-		return endf(Silent, "no answer to channel_reestablish and error")
 	}
-	return endf(Asked, "%s", answer.words())
 }
 
 // lastWords reads what the peer said before it hung up on our write, for a

@@ -54,7 +54,8 @@ type Timeouts struct {
 	Quiet time.Duration
 	// Answer is for the peer's answer to our channel_reestablish.
 	Answer time.Duration
-	// Closing is for what the peer says after our error.
+	// Closing is for what the peer says after our error; the error is repeated
+	// after a tenth of it, and then ever less often.
 	Closing time.Duration
 	// Write is for each message of ours.
 	Write time.Duration
@@ -69,7 +70,7 @@ func DefaultTimeouts() Timeouts {
 		Reestablish: 10 * time.Second,
 		Quiet:       time.Second,
 		Answer:      10 * time.Second,
-		Closing:     5 * time.Second,
+		Closing:     3 * time.Second,
 		Write:       10 * time.Second,
 	}
 }

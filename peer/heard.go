@@ -140,8 +140,9 @@ const (
 	// ClosedSaid: the peer sent error for the channel, and by BOLT 1 closes it;
 	// only the chain shows that.
 	ClosedSaid Result = "closed_said"
-	// Asked: the whole order was delivered and the peer answered or hung up
-	// without a word that it closes. This is CLN's way.
+	// Asked: the whole order was sent, and the peer answered or hung up without
+	// a word that it closes. It may have hung up before it read the error: if
+	// the chain does not show the close, ask again.
 	Asked Result = "asked"
 	// NoReestablish: the peer is there and did not send channel_reestablish
 	// for the channel: it does not know the channel, or has forgotten it.
