@@ -41,7 +41,7 @@ func lndBinaries() (map[string]string, error) {
 		if !Required(LND) {
 			return nil, fmt.Errorf("lnd is neither on PATH nor built: make lnd")
 		}
-		root, err := moduleRoot()
+		root, err := Root()
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +83,7 @@ func signerBinaries() (map[string]string, error) {
 				return nil, fmt.Errorf("gl-hsmd is not built and %w", err)
 			}
 		}
-		root, err := moduleRoot()
+		root, err := Root()
 		if err != nil {
 			return nil, err
 		}
@@ -151,7 +151,7 @@ func program(t TB, b *built, env, name, pkg string) string {
 		return p
 	}
 	paths, err := b.get(func() (map[string]string, error) {
-		root, err := moduleRoot()
+		root, err := Root()
 		if err != nil {
 			return nil, err
 		}

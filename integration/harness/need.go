@@ -142,9 +142,9 @@ func cacheDir(name string) (string, error) {
 	return dir, os.MkdirAll(dir, 0o755)
 }
 
-// moduleRoot is the directory of the project's go.mod above the working
+// Root is the directory of the project's go.mod above the working
 // directory.
-func moduleRoot() (string, error) {
+func Root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return "", err

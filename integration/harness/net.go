@@ -25,7 +25,8 @@ type Net struct {
 }
 
 // New makes a directory and starts bitcoind. Everything is ended and removed
-// when t is cleaned up; with GLRECOVER_KEEP set, the directory stays.
+// when t is cleaned up; with GLRECOVER_KEEP set, or when a Console failed, the
+// directory stays.
 func New(t TB) *Net {
 	t.Helper()
 	// Unix socket paths end at about 100 bytes: no test name in it, and not
@@ -52,11 +53,12 @@ func (n *Net) close() {
 	for _, p := range procs {
 		p.Kill()
 	}
-	if n.T.Failed() {
+	_, person := n.T.(*Console)
+	if n.T.Failed() && !person {
 		n.dumpLogs()
 	}
-	if os.Getenv("GLRECOVER_KEEP") != "" {
-		n.T.Logf("kept %s", n.Dir)
+	if os.Getenv("GLRECOVER_KEEP") != "" || n.T.Failed() && person {
+		n.T.Logf("the logs are in %s", n.Dir)
 		return
 	}
 	_ = os.RemoveAll(n.Dir)

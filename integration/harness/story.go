@@ -21,6 +21,11 @@ type Node interface {
 	open(peer Node, o OpenOptions) (Outpoint, error)
 	active(funding Outpoint) error
 	settled(funding Outpoint) error
+
+	address() string
+	confirmed() uint64
+	bill(msat uint64) bill
+	payOver(funding Outpoint, b bill, wait bool) error
 }
 
 // OpenOptions describe a channel to open.

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestFailingTestsShowTheirOutputAndOthersDoNot(t *testing.T) {
+	const in = `=== RUN   TestA
+=== PAUSE TestA
+=== RUN   TestB
+=== PAUSE TestB
+=== CONT  TestA
+=== CONT  TestB
+    b_test.go:1: from B
+=== NAME  TestA
+    a_test.go:1: from A
+NOT RUN: TestC needs lnd
+=== NAME  TestB
+    b_test.go:2: more from B
+--- PASS: TestA (0.1s)
+--- FAIL: TestB (0.2s)
+FAIL
+FAIL	example	0.3s
+`
+	var out strings.Builder
+	if filter(strings.NewReader(in), &out) {
+		t.Error("a failed run passed")
+	}
+	const want = `NOT RUN: TestC needs lnd
+--- PASS: TestA (0.1s)
+    b_test.go:1: from B
+    b_test.go:2: more from B
+--- FAIL: TestB (0.2s)
+FAIL
+FAIL	example	0.3s
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestOnlySuccessPasses(t *testing.T) {
+	for in, want := range map[string]bool{
+		"ok  \texample\t1s\n":                   true,
+		"ok  \ta\t1s\nFAIL\tb [build failed]\n": false,
+		"":                                      false,
+		"?   \ta\t[no test files]\n":            false,
+		"=== RUN TestA\npanic: test timed out\nstack\n": false,
+	} {
+		var out strings.Builder
+		if got := filter(strings.NewReader(in), &out); got != want {
+			t.Errorf("%q: %v", in, got)
+		}
+	}
+}
