@@ -197,3 +197,26 @@ func (v *View) HeightBefore(ctx context.Context, t time.Time) (uint32, error) {
 func (v *View) Send(ctx context.Context, tx *wire.MsgTx, allowHighFees bool) error {
 	return v.backend.SendRaw(ctx, tx, allowHighFees)
 }
+
+// packager is what a bitcoind can do that takes packages.
+type packager interface {
+	SubmitPackage(ctx context.Context, txs ...*wire.MsgTx) error
+}
+
+// SendPackage publishes a child with its unconfirmed parents, the child last,
+// judged by the fee of all together: the way in for a parent whose own fee the
+// mempool does not take. Without bitcoind, or with one that takes no packages,
+// the transactions are sent one by one, and the first refusal is the error.
+func (v *View) SendPackage(ctx context.Context, txs ...*wire.MsgTx) error {
+	if p, ok := v.node.(packager); ok {
+		if err := p.SubmitPackage(ctx, txs...); !errors.Is(err, ErrUnsupported) && !errors.Is(err, ErrUnavailable) {
+			return err
+		}
+	}
+	for _, tx := range txs {
+		if err := v.Send(ctx, tx, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -38,6 +38,8 @@ type tracked struct {
 	found   []WalletOutput
 	// resent is the height at which the close was sent last.
 	resent uint32
+	// bumped is the height at which a child was tried last.
+	bumped uint32
 }
 
 // judged is what a verdict was given on.
@@ -93,6 +95,7 @@ func (s *Service) step(ctx context.Context) time.Duration {
 	for _, k := range s.followed() {
 		s.advance(ctx, k, f)
 	}
+	s.payForStuck(ctx, f)
 	s.importLate(ctx, f)
 	return s.askDue(ctx, f)
 }

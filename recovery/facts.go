@@ -339,7 +339,11 @@ func (s *Service) resend(ctx context.Context, f *facts, t *track) {
 	if err != nil {
 		return
 	}
-	err = f.view.Send(ctx, tx, false)
+	if child := t.child(); child != nil {
+		err = f.view.SendPackage(ctx, tx, child)
+	} else {
+		err = f.view.Send(ctx, tx, false)
+	}
 	switch {
 	case err == nil:
 		if f.spends[t.Channel.Funding] == nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/glrecover/glrecover/keychain"
 	"github.com/glrecover/glrecover/peer"
 	"github.com/glrecover/glrecover/proof"
+	"github.com/glrecover/glrecover/sweep"
 	"github.com/glrecover/glrecover/vlsstate"
 )
 
@@ -38,6 +39,14 @@ func newSecretKeys(secret *keychain.Secret, network string) (*secretKeys, error)
 		secret: secret, id: node.ID(), node: node, network: network,
 		channels: map[channel.Key]*keychain.ChannelKeys{},
 	}, nil
+}
+
+func (k *secretKeys) Funding(c channel.Key) (sweep.Signer, error) {
+	keys, err := k.of(c)
+	if err != nil {
+		return nil, err
+	}
+	return keys.Funding(), nil
 }
 
 // Prove checks a backup with the secret.

@@ -69,8 +69,8 @@ func next(t *track, v *verdict, found []WalletOutput, f *facts) (State, string) 
 		return NeedsOperator, "the funding output was spent into a new channel output (a splice): somebody goes on using this channel"
 	case c.Height == 0:
 		reason := fmt.Sprintf("%s %s waits for its first confirmation", v.Kind, c.Txid)
-		if f.tip >= c.SeenAt+stuckBlocks {
-			reason += fmt.Sprintf("; unconfirmed for %d blocks: its fee may be too low, it is sent again with each block", f.tip-c.SeenAt)
+		if t.stuck(f.tip) {
+			reason += fmt.Sprintf("; unconfirmed for %d blocks, it is sent again with each", f.tip-c.SeenAt) + t.bumpReason()
 		}
 		return CloseSeen, reason
 	}
@@ -97,7 +97,7 @@ func notClosed(t *track, c *closing) (State, string) {
 	switch t.State {
 	case CloseSeen, OutputsWaiting, Credited, Cheated:
 		if c != nil {
-			return CloseRequested, "the close " + c.Txid + " is neither in the mempool nor in the chain any more; it is sent again with each block"
+			return CloseRequested, "the close " + c.Txid + " is neither in the mempool nor in the chain any more; it is sent again with each block" + t.bumpReason()
 		}
 		return CloseRequested, ""
 	case LeftOut, FundingUnconfirmed, Imported, CloseRequested, Resolved, NeedsAddress,

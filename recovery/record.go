@@ -71,6 +71,12 @@ type track struct {
 	Said  string    `json:"peer_said,omitempty"`
 	// Close is the transaction that spends the funding output, as seen last.
 	Close *closing `json:"close,omitempty"`
+	// Bump is the last child that pays for a stuck close, recorded before it was
+	// sent; BumpTrouble is why there is none, if one is needed.
+	Bump        *bump  `json:"bump,omitempty"`
+	BumpTrouble string `json:"bump_trouble,omitempty"`
+	// BumpAddress is the wallet's, used for each child of this channel.
+	BumpAddress string `json:"bump_address,omitempty"`
 	// RecoveredMsat is what of it the wallet listed when last looked, at
 	// RecoveredTo ("txid:vout"). It stays when lightningd has forgotten the
 	// channel.
@@ -99,6 +105,17 @@ type closing struct {
 	Block  string `json:"block,omitempty"`
 	// SeenAt is the height at which it was seen first.
 	SeenAt uint32 `json:"seen_at"`
+}
+
+// bump is a child that pays for a close.
+type bump struct {
+	Txid   string `json:"txid"`
+	Raw    string `json:"raw"`
+	FeeSat uint64 `json:"fee_sat"`
+	// PerKW is the feerate of close and child together, in sat per 1000 weight.
+	PerKW uint32 `json:"feerate_per_kw"`
+	// At is the height at which it was made.
+	At uint32 `json:"at_height"`
 }
 
 func (t *track) key() []string {

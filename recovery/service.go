@@ -13,6 +13,7 @@ import (
 	"github.com/glrecover/glrecover/peer"
 	"github.com/glrecover/glrecover/proof"
 	"github.com/glrecover/glrecover/recovery/api"
+	"github.com/glrecover/glrecover/sweep"
 	"github.com/glrecover/glrecover/vlsstate"
 )
 
@@ -32,6 +33,9 @@ type Keys interface {
 	PerCommitmentSecret(k channel.Key, n uint64) ([32]byte, error)
 	// FundingScript is the scriptPubKey of the channel's funding output.
 	FundingScript(c *channel.Channel) ([]byte, error)
+	// Funding signs with our key of the funding output. It is used on our
+	// anchor, never on the funding output itself.
+	Funding(k channel.Key) (sweep.Signer, error)
 	// Prove checks a backup with the secret. The texts are what the user must
 	// know about an otherwise right secret.
 	Prove(b *vlsstate.Backup) (*proof.Report, []string, error)
@@ -64,7 +68,11 @@ type Deps struct {
 	// Bitcoind opens bitcoind itself with lightningd's settings; nil where it
 	// cannot be reached.
 	Bitcoind func(facts api.Node, configs map[string]string) chain.Node
-	Log      logrus.FieldLogger
+	// BuildChild makes a child that pays for a stuck close; Feerate is what a
+	// close should pay now, in sat per 1000 weight.
+	BuildChild func(ctx context.Context, r sweep.Request) (*sweep.Child, error)
+	Feerate    func(ctx context.Context) (uint32, error)
+	Log        logrus.FieldLogger
 	// Mark names the run of lightningd ("" if unknown), Now the time.
 	Mark string
 	Now  func() time.Time

@@ -35,7 +35,7 @@ type ChannelStatus struct {
 	DBID      uint64         `json:"dbid"`
 	State     State          `json:"state"`
 	Since     string         `json:"since"`
-	// WaitsFor is peer, blocks, secret, address, operator or nothing.
+	// WaitsFor is peer, blocks, fee, secret, address, operator or nothing.
 	WaitsFor string `json:"waits_for"`
 	Reason   string `json:"reason,omitempty"`
 	// Todo is what the user can do, if anything.
@@ -203,6 +203,9 @@ func advice(t *track, v *verdict) (waitsFor, todo string) {
 	case Imported, CloseRequested:
 		return "peer", "nothing while the peer is expected back; glrecover-retry tries at once"
 	case CloseSeen:
+		if t.BumpTrouble != "" && t.BumpAddress != "" {
+			return "fee", "pay the amount that the reason names to " + t.BumpAddress + " (this node's wallet); it is used by itself when it is confirmed"
+		}
 		return "blocks", ""
 	case Cheated:
 		return "operator", "get help at once"

@@ -15,6 +15,8 @@ import (
 	"github.com/glrecover/glrecover/peer"
 	"github.com/glrecover/glrecover/proof"
 	"github.com/glrecover/glrecover/recovery/api"
+	"github.com/glrecover/glrecover/sweep"
+	"github.com/glrecover/glrecover/sweep/clnwallet"
 )
 
 // ForLightningd makes the service of a running lightningd.
@@ -31,6 +33,16 @@ func ForLightningd(rpc *lightningd.Client, log logrus.FieldLogger) *Service {
 		Diagnose: diagnose,
 		NewPeers: func(facts api.Node, key peer.NodeKey) (Peers, error) {
 			return peer.New(peer.Config{Key: key, Proxy: facts.Proxy, AlwaysUseProxy: facts.AlwaysUseProxy, Log: log})
+		},
+		BuildChild: func(ctx context.Context, r sweep.Request) (*sweep.Child, error) {
+			return sweep.BuildChild(ctx, clnwallet.New(rpc), r)
+		},
+		Feerate: func(ctx context.Context) (uint32, error) {
+			f, err := rpc.Feerates(ctx)
+			if err != nil {
+				return 0, err
+			}
+			return max(f.UnilateralClose, f.Opening, f.Floor), nil
 		},
 		Bitcoind: func(facts api.Node, configs map[string]string) chain.Node {
 			b, err := chain.NewBitcoind(chain.OptionsFromConfigs(facts.Network, configs))

@@ -1,0 +1,175 @@
+package recovery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/btcsuite/btcd/chaincfg"
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/glrecover/glrecover/chain"
+	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/sweep"
+)
+
+// bumpTime bounds the making of one child.
+const bumpTime = 30 * time.Second
+
+// params are the address parameters of lightningd's networks.
+func params(network string) *chaincfg.Params {
+	switch network {
+	case "bitcoin":
+		return &chaincfg.MainNetParams
+	case "regtest":
+		return &chaincfg.RegressionNetParams
+	case "signet":
+		return &chaincfg.SigNetParams
+	}
+	return &chaincfg.TestNet3Params
+}
+
+// stuck reports whether the close has been unconfirmed for too long.
+func (t *track) stuck(tip uint32) bool {
+	return t.Close != nil && t.Close.Height == 0 && tip >= t.Close.SeenAt+stuckBlocks
+}
+
+// child is the recorded child of the close, nil if none.
+func (t *track) child() *wire.MsgTx {
+	if t.Bump == nil {
+		return nil
+	}
+	tx, err := chain.DecodeTx(t.Bump.Raw)
+	if err != nil {
+		return nil
+	}
+	return tx
+}
+
+// bumpReason says what is done about the fee.
+func (t *track) bumpReason() string {
+	switch {
+	case t.BumpTrouble != "":
+		return "; its fee cannot be raised: " + t.BumpTrouble
+	case t.Bump != nil:
+		return fmt.Sprintf("; %d sat were added to its fee through our anchor (%s)", t.Bump.FeeSat, t.Bump.Txid)
+	}
+	return ""
+}
+
+// payForStuck makes a child for each of the peers' commitments that stays
+// unconfirmed, and a dearer one each time that it does not help. What it costs
+// comes from the node's wallet, and never more than half of what the close owes
+// us.
+func (s *Service) payForStuck(ctx context.Context, f *facts) {
+	if f.keys == nil || s.BuildChild == nil {
+		return
+	}
+	avoid := s.recovering()
+	for _, k := range s.followed() {
+		s.mu.Lock()
+		t := s.tracks[k]
+		due := t.stuck(f.tip) && t.bumped < f.tip && (t.Bump == nil || f.tip >= t.Bump.At+stuckBlocks)
+		if due {
+			t.bumped = f.tip
+		}
+		kept, v := t.track, t.verdict
+		s.mu.Unlock()
+		if !due {
+			continue
+		}
+		if err := s.payFor(ctx, f, k, &kept, v, avoid); err != nil && ctx.Err() == nil {
+			s.bumpFailed(ctx, k, err)
+		}
+	}
+}
+
+// payFor makes, records and sends one child.
+func (s *Service) payFor(ctx context.Context, f *facts, k channel.Key, t *track, v *verdict, avoid func(wire.OutPoint) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, bumpTime)
+	defer cancel()
+	parent, err := chain.DecodeTx(t.Close.Raw)
+	if err != nil {
+		return err
+	}
+	if v == nil {
+		v = judge(&t.Channel, parent, 0, f.keys)
+	}
+	if v.Kind != kindTheirs {
+		return sweep.ErrNoAnchor
+	}
+	signer, err := f.keys.Funding(k)
+	if err != nil {
+		return err
+	}
+	perKW, err := s.Feerate(ctx)
+	if err != nil {
+		return err
+	}
+	if t.Bump != nil {
+		// A quarter more than what did not help.
+		perKW = max(perKW, t.Bump.PerKW+t.Bump.PerKW/4)
+	}
+	var stake uint64
+	for _, o := range v.Owed {
+		stake += o.Sat
+	}
+	child, err := s.BuildChild(ctx, sweep.Request{
+		Parent: parent, Channel: &t.Channel, Funding: signer, FundingSat: t.Channel.CapacitySat,
+		FeeratePerKW: perKW, MaxFeeSat: stake / 2, Destination: t.BumpAddress,
+		Network: params(s.facts.Network), Avoid: avoid, Replaces: t.child(),
+	})
+	if err != nil {
+		return err
+	}
+	raw, err := chain.EncodeTx(child.Tx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	now := s.tracks[k]
+	now.Bump = &bump{Txid: child.Txid.String(), Raw: raw, FeeSat: child.Paid.FeeSat, PerKW: child.Package.FeeratePerKW(), At: f.tip}
+	now.BumpTrouble, now.BumpAddress = "", child.Destination
+	s.mu.Unlock()
+	if err := s.saveTrack(ctx, k); err != nil {
+		return err
+	}
+	s.log.Infof("channel %s: the close %s is stuck; adding %d sat to its fee (%s)", t.Channel.ID(), t.Close.Txid, child.Paid.FeeSat, child.Txid)
+	return f.view.SendPackage(ctx, parent, child.Tx)
+}
+
+// bumpFailed notes why a fee was not raised.
+func (s *Service) bumpFailed(ctx context.Context, k channel.Key, err error) {
+	var coin *sweep.NeedsFeeInputError
+	var gone *sweep.InputsGoneError
+	s.mu.Lock()
+	t := s.tracks[k]
+	switch {
+	case errors.Is(err, sweep.ErrFeeSufficient):
+		t.BumpTrouble = ""
+	case errors.As(err, &gone):
+		// Its coins are spent: the next child starts anew.
+		t.Bump, t.BumpTrouble = nil, err.Error()
+	case errors.As(err, &coin):
+		t.BumpAddress, t.BumpTrouble = coin.Address, err.Error()
+	default:
+		t.BumpTrouble = err.Error()
+	}
+	s.mu.Unlock()
+	s.keep(ctx, k)
+}
+
+// recovering says which wallet outputs come from channels under recovery: they
+// are left alone until their channel is resolved.
+func (s *Service) recovering() func(wire.OutPoint) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	txids := map[string]bool{}
+	for _, t := range s.tracks {
+		if t.Close != nil && t.State != Resolved {
+			txids[t.Close.Txid] = true
+		}
+	}
+	return func(op wire.OutPoint) bool { return txids[op.Hash.String()] }
+}
