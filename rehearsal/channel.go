@@ -14,16 +14,15 @@ import (
 // channel adds the findings of one channel; errSCB is why no entry can be made
 // of it.
 func (r *rehearsal) channel(ch *channel.Channel, out *Channel, errSCB error) {
-	r.compare(ch, out)
+	if r.compare(ch, out) {
+		return
+	}
 	s := &ch.State
 	if errSCB != nil {
 		r.about(ch.Key, Problem, NotRecoverable, "", "this channel would not come back: %s", short(errSCB))
 	}
 	if s.Closed {
 		r.about(ch.Key, Note, SignerClosed, "", "the signer believes this channel closed, and then there is nothing to recover in it; only the chain can say")
-		return
-	}
-	if out.Closed {
 		return
 	}
 	if r.birth(ch, out) {

@@ -72,11 +72,12 @@ func (r *rehearsal) node() {
 	r.beside = side
 }
 
-// compare sets one channel of the backup beside the running node's.
-func (r *rehearsal) compare(ch *channel.Channel, out *Channel) {
+// compare sets one channel of the backup beside the running node's and reports
+// whether the node has closed and forgotten it.
+func (r *rehearsal) compare(ch *channel.Channel, out *Channel) (closed bool) {
 	side := r.beside
 	if side == nil || side.stubs[ch.ID()] {
-		return
+		return false
 	}
 	c := side.byOut[ch.Funding]
 	if c == nil {
@@ -84,15 +85,15 @@ func (r *rehearsal) compare(ch *channel.Channel, out *Channel) {
 			side.compared[c] = true
 			r.about(ch.Key, Problem, FundingChanged, doSnapshot,
 				"the running node has this channel with another funding output: it was spliced, and the backup points to a spent one")
-			return
+			return false
 		}
 		if slices.Contains(r.in.Node.Closed, ch.ID()) {
 			out.Closed = true
 			r.about(ch.Key, Note, ClosedByNode, "", "the running node has closed this channel and forgotten it: there is nothing to recover")
-			return
+			return true
 		}
 		r.about(ch.Key, Note, UnknownToNode, "", "the running node does not know this channel")
-		return
+		return false
 	}
 	side.compared[c] = true
 	cmp := &Comparison{State: c.State, BackupRevoked: ch.State.NextCounterpartyRevokeNum, ToUsMsat: uint64(c.ToUs)}
@@ -102,6 +103,7 @@ func (r *rehearsal) compare(ch *channel.Channel, out *Channel) {
 		r.about(ch.Key, Problem, NodeLostState, doStop, "the peer has proved to the running node that it lost its state of this channel")
 	}
 	r.relate(ch, c, cmp)
+	return false
 }
 
 // relate compares the numbers, and where the secret is known the commitment.

@@ -140,7 +140,7 @@ func (r *rehearsal) secret() {
 	r.report.Secret = s
 	if p.WrongNode() {
 		r.add(Problem, SecretOfAnotherNode, "Find the right one: glrecover verify names the likely mistake",
-			"the secret makes node %s, and the backup is of another: with this secret nothing comes back", p.SecretNode)
+			"the secret makes another node than the backup's: with this secret nothing comes back")
 		return
 	}
 	unsigned := 0
@@ -218,6 +218,9 @@ func (r *rehearsal) count(c *Channel) {
 	t.Channels++
 	t.CapacityMsat += c.CapacityMsat
 	t.LastKnownShareMsat += c.LastKnownShareMsat
+	if c.ShareFrom == "birth" {
+		t.SharesFromBirth++
+	}
 	if !c.Recoverable {
 		return
 	}

@@ -183,11 +183,13 @@ type Comparison struct {
 
 // Totals are sums over the channels that are not closed.
 type Totals struct {
-	Channels             int    `json:"channels"`
-	Closed               int    `json:"closed"`
-	Recoverable          int    `json:"recoverable"`
-	CapacityMsat         uint64 `json:"capacity_msat"`
-	LastKnownShareMsat   uint64 `json:"last_known_share_msat"`
+	Channels           int    `json:"channels"`
+	Closed             int    `json:"closed"`
+	Recoverable        int    `json:"recoverable"`
+	CapacityMsat       uint64 `json:"capacity_msat"`
+	LastKnownShareMsat uint64 `json:"last_known_share_msat"`
+	// SharesFromBirth counts the channels whose share is the one from then.
+	SharesFromBirth      int    `json:"shares_from_birth"`
 	RecoverableShareMsat uint64 `json:"recoverable_share_msat"`
 	// NoAddress counts the recoverable ones of whose peer no address is known.
 	NoAddress          int    `json:"no_address"`

@@ -72,6 +72,9 @@ func totalsText(t rehearsal.Totals) string {
 	}
 	s := fmt.Sprintf("%d of %s can be recovered: %s of your last known share of %s",
 		t.Recoverable, count(t.Channels, "channel", "channels"), sat(t.RecoverableShareMsat/1000), sat(t.LastKnownShareMsat/1000))
+	if t.SharesFromBirth > 0 {
+		s += fmt.Sprintf("\nfor %d of them the share is the one from the opening: nothing later is known", t.SharesFromBirth)
+	}
 	if t.NoAddress > 0 {
 		s += fmt.Sprintf("\n%s, with %s, only once somebody finds the peer", count(t.NoAddress, "of these", "of these"), sat(t.NoAddressShareMsat/1000))
 	}
@@ -169,7 +172,11 @@ func wrapped(first, rest, text string) string {
 
 // channelsText has one line for each channel.
 func channelsText(r *rehearsal.Report) string {
-	rows := [][]string{{"", "peer", "your share", "recoverable", "address", "state"}}
+	rows := [][]string{{"", "peer", "your share"}}
+	if r.Node != nil {
+		rows[0] = append(rows[0], "in the node")
+	}
+	rows[0] = append(rows[0], "recoverable", "address", "state")
 	left := 0
 	for i := range r.Channels {
 		c := &r.Channels[i]
@@ -177,9 +184,14 @@ func channelsText(r *rehearsal.Report) string {
 			left++
 			continue
 		}
-		rows = append(rows, []string{
-			fmt.Sprint(c.DBID), shortKey(c.PeerID), thousands(c.LastKnownShareMsat / 1000), recoverableWord(c), plain(addressWord(c)), stateWord(c),
-		})
+		row := []string{fmt.Sprint(c.DBID), shortKey(c.PeerID), thousands(c.LastKnownShareMsat / 1000)}
+		switch {
+		case c.Node != nil:
+			row = append(row, thousands(c.Node.ToUsMsat/1000))
+		case r.Node != nil:
+			row = append(row, "-")
+		}
+		rows = append(rows, append(row, recoverableWord(c), plain(addressWord(c)), stateWord(c)))
 	}
 	s := columns(rows)
 	if left > 0 {
@@ -244,9 +256,9 @@ func stateWord(c *rehearsal.Channel) string {
 func relationWord(c *rehearsal.Comparison) string {
 	switch c.Relation {
 	case rehearsal.Current:
-		return "as the node has it"
+		return "just as in the node"
 	case rehearsal.SameNumbers:
-		return "same numbers as the node"
+		return "numbers as in the node"
 	case rehearsal.Moving:
 		return "in motion"
 	case rehearsal.BackupBehind:

@@ -131,6 +131,11 @@ func differenceOf(a, b *vlsstate.Backup, d *vlsstate.Difference) *difference {
 		}
 		out.Channels = append(out.Channels, change)
 		out.changes = append(out.changes, cd.Changes)
+		for i := range cd.Changes {
+			if ch := &cd.Changes[i]; ch.Field == shareField {
+				ch.A, ch.B = shareText(change.A.Channel), shareText(change.B.Channel)
+			}
+		}
 	}
 	for _, p := range d.Peers {
 		out.Peers = append(out.Peers, peerChange{p.ID, peerSideOf(p.A), peerSideOf(p.B)})
@@ -252,12 +257,23 @@ func fieldText(field string) string {
 		return "The peer's next commitment"
 	case "next_counterparty_revoke_num":
 		return "Revoked by the peer"
-	case "last_known_share":
+	case shareField:
 		return "Your share"
 	case "pending_htlcs":
 		return "Pending payments"
 	}
 	return field
+}
+
+// shareField is vlsstate's name of our balance.
+const shareField = "last_known_share"
+
+func shareText(f *channelFacts) string {
+	s := sat(f.LastKnownShareMsat / 1000)
+	if f.ShareFrom == "birth" {
+		s += " at the opening"
+	}
+	return s
 }
 
 func versionText(c channelSide) string {

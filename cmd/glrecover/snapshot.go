@@ -141,8 +141,10 @@ func (c *cli) writeSnapshot(to string, b *vlsstate.Backup, force bool) error {
 	var f *failure.Error
 	switch {
 	case !errors.As(err, &f):
-	case f.Name == failure.OlderState, f.Name == failure.WrongNode, f.Name == failure.NotABackup:
-		return failure.New(f.Name, "Write to another path, add that file as one more --from, or give --force-older", "%s", f.Found).Wrap(err)
+	case f.Name == failure.OlderState:
+		return failure.New(f.Name, "Give that file as one more --from, write to another path, or give --force-older", "%s", f.Found).Wrap(err)
+	case f.Name == failure.WrongNode, f.Name == failure.NotABackup:
+		return failure.New(f.Name, "Write to another path, or give --force-older", "%s", f.Found).Wrap(err)
 	case f.Name == failure.BackupNotWritten && f.Err != nil:
 		return failure.New(f.Name, f.Do, "%s: %s", f.Found, reason(f.Err)).Wrap(err)
 	}
