@@ -33,13 +33,11 @@ dry_run: true shows what would be done, changes nothing and contacts no peer.
 
 addresses: an object of node ids and addresses, such as {"02...":"host:9735"}, for peers whose address is unknown or has changed.
 
-destination: an on-chain address for what glrecover sweeps itself. The default is this node's wallet.
+destination, feerate: kept for later versions and refused by this one. What comes back goes to this node's wallet; a close that is stuck is paid for at lightningd's own estimate.
 
-feerate: fee rate for sweeps, as in withdraw(7).
+skip_incomplete: true leaves out the channels for whose peers no address is known, instead of importing them with a placeholder.
 
-skip_incomplete: true leaves out channels that the backup describes only in part, instead of refusing the whole.
-
-override: name, or list of names, of the refusals that you accept, for example hosted_node_alive.`},
+override: name, or list of names, of the refusals that you accept: hosted_node_alive (gossip knows the node after the backup was written) or peer_stale (a peer has lost its state).`},
 			{"RETURN VALUE", `An object that lists each channel of the backup with what was found on the chain, what was done and what is still to do, then totals and next steps. Amounts end in _msat. Running the command again changes nothing that is done already.`},
 			{"ERRORS", `Messages begin with a stable name, such as not_decommissioned, wrong_node, wrong_network, dbid_conflict, not_a_backup or invalid_parameter. The codes are in docs/errors.md.`},
 			{"EXAMPLE", `lightning-cli glrecover backup=/home/me/backup.json decommissioned=true dry_run=true`},

@@ -18,6 +18,7 @@ func commands() []command {
 		snapshotCommand,
 		diffCommand,
 		checkCommand,
+		manCommand,
 		versionCommand,
 	}
 }
