@@ -237,18 +237,7 @@ func TestLiveCLNFundeeThatAwaitsChannelReadyCloses(t *testing.T) {
 			n := h.New(tb{t})
 			other := n.CLN("other", h.CLNConfig{})
 			node := n.CLN("node", h.CLNConfig{})
-			node.FundWallet(2_000_000)
-			other.WaitSynced()
-			node.Connect(other)
-			var a struct {
-				Txid string `json:"txid"`
-				Vout uint32 `json:"outnum"`
-			}
-			h.Wait(tb{t}, "the opening", func() error {
-				return node.Call("fundchannel", h.Params{"id": other.NodeID(), "amount": 1_000_000, "announce": false, "mindepth": 1}, &a)
-			})
-			node.Kill()
-			funding := h.Outpoint{Txid: a.Txid, Vout: a.Vout}
+			funding := openAndDie(t, node, other)
 			if confirmed {
 				n.Mine(6, other)
 			}
@@ -426,6 +415,49 @@ func TestLiveLNDTellsItsNumbersAndCloses(t *testing.T) {
 				t.Errorf("asked for another channel: %v", err)
 			}
 		}
+	}
+}
+
+// openAndDie has node open a channel and die before the funding confirms.
+func openAndDie(t *testing.T, node *h.CLN, to h.Node) h.Outpoint {
+	t.Helper()
+	node.FundWallet(2_000_000)
+	to.WaitSynced()
+	node.Connect(to)
+	var a struct {
+		Txid string `json:"txid"`
+		Vout uint32 `json:"outnum"`
+	}
+	h.Wait(tb{t}, "the opening", func() error {
+		return node.Call("fundchannel", h.Params{"id": to.NodeID(), "amount": 1_000_000, "announce": false, "mindepth": 1}, &a)
+	})
+	node.Kill()
+	return h.Outpoint{Txid: a.Txid, Vout: a.Vout}
+}
+
+// lnd says nothing about a channel before its funding confirms, so nothing is
+// sent; from then on it closes, channel_ready or not.
+func TestLiveLNDFundeeThatAwaitsChannelReadyCloses(t *testing.T) {
+	h.Need(t, h.Lightningd, h.BitcoindD, h.LND)
+	n := h.New(tb{t})
+	other := n.LND("other")
+	node := n.CLN("node", h.CLNConfig{})
+	funding := openAndDie(t, node, other)
+	g, id := ghostOf(t, node), idOf(t, funding)
+	o := g.ask(other, peer.Ask{Channel: id, Decide: always})
+	if o.Result != peer.NoReestablish || o.Sent != peer.SentNothing {
+		t.Errorf("unconfirmed: %+v", o)
+	}
+	n.Mine(6, other)
+	h.Wait(tb{t}, "lnd to close", func() error {
+		o = g.ask(other, peer.Ask{Channel: id, Decide: always})
+		if n.StillUnspent(funding) == nil {
+			return errors.New("not closed yet")
+		}
+		return nil
+	})
+	if o.Before == nil || o.Before.NextCommitment != 1 || o.Before.NextRevocation != 0 || o.Sent != peer.SentError {
+		t.Errorf("confirmed: %+v", o)
 	}
 }
 
