@@ -26,6 +26,9 @@ type kind struct {
 	ours bool
 	peer h.Node
 	used bool
+	// dialled says that the peer dialled the lost node, so that the backup has
+	// no address to dial.
+	dialled bool
 	// htlcs says that payments are pending both ways.
 	htlcs bool
 
@@ -83,7 +86,7 @@ func TestEveryOnlinePeerClosesWithinAMinuteAndTheCoinsComeBack(t *testing.T) {
 	kinds := []*kind{
 		{name: "CLN, never used", ours: true, peer: fresh},
 		{name: "CLN, used", ours: true, used: true, peer: solo},
-		{name: "CLN, used, opened by the peer", used: true, peer: giver},
+		{name: "CLN, used, opened by the peer, which had dialled us: address given", used: true, dialled: true, peer: giver},
 		{name: "CLN, used, static_remotekey", ours: true, used: true, peer: static},
 		{name: "CLN, used, static_remotekey, opened by the peer", used: true, peer: static},
 		{name: "CLN, three with one peer: used", ours: true, used: true, peer: several},
@@ -130,6 +133,13 @@ func openAndUse(t *testing.T, n *h.Net, kinds []*kind, lost [2]*h.CLN) {
 			lanes = append(lanes, l)
 			if k.used {
 				byPeer[k.peer] = append(byPeer[k.peer], func() { n.UseLane(l) })
+			}
+		}
+	}
+	for _, k := range kinds {
+		for _, node := range lost {
+			if !k.dialled {
+				node.Connect(k.peer)
 			}
 		}
 	}
@@ -210,7 +220,21 @@ func recoverBoth(t *testing.T, n *h.Net, kinds []*kind, heirs [2]*h.CLN, backups
 	}
 	begun[byGlrecover] = time.Now()
 	answered := make(chan *h.Answer, 1)
-	go func() { answered <- heirs[byGlrecover].Recover(backups[byGlrecover]) }()
+	addresses := map[string]string{}
+	for _, k := range kinds {
+		if k.dialled {
+			addresses[k.peer.NodeID()] = k.peer.Address()
+		}
+	}
+	go func() {
+		a, err := heirs[byGlrecover].Glrecover(h.Params{
+			"backup": backups[byGlrecover].Path, "decommissioned": true, "addresses": addresses,
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- a
+	}()
 
 	var outputs []h.Outpoint
 	for _, k := range kinds {
@@ -239,7 +263,10 @@ func recoverBoth(t *testing.T, n *h.Net, kinds []*kind, heirs [2]*h.CLN, backups
 		}
 		return nil
 	}); err != nil {
-		t.Errorf("a minute after glrecover: %v", err)
+		for _, c := range heirs[byGlrecover].Status().Channels {
+			t.Logf("%s %s: %s", c.ChannelID, c.State, c.Reason)
+		}
+		t.Fatalf("a minute after glrecover: %v", err)
 	}
 	select {
 	case a := <-answered:
@@ -407,7 +434,7 @@ func writeTable(t *testing.T, kinds []*kind, versions string) {
 	t.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nMeasured %s on regtest with %s.\n\n", time.Now().UTC().Format(time.DateOnly), versions)
-	b.WriteString("| channel | our share | glrecover: closed after | came back | Greenlight's conversion: closed after | came back |\n")
+	b.WriteString("| channel | our share | glrecover: closed after | came back | Greenlight's conversion, recoverchannel: closed after | came back |\n")
 	b.WriteString("|---|---:|---:|---:|---:|---:|\n")
 	var sums [3]uint64
 	for _, k := range kinds {

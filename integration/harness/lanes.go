@@ -77,7 +77,9 @@ func (n *Net) OpenLanes(lanes ...*Lane) {
 
 func (n *Net) openLane(l *Lane) {
 	n.T.Helper()
-	l.From.Connect(l.To)
+	if !l.From.connectedTo(l.To) {
+		l.From.Connect(l.To)
+	}
 	// A peer that has just seen the block may still refuse for a moment.
 	Wait(n.T, fmt.Sprintf("%s to open to %s", l.From.NodeName(), l.To.NodeName()), func() (err error) {
 		l.Funding, err = l.From.open(l.To, OpenOptions{Sat: l.Sat, Announce: l.Announce})
@@ -153,6 +155,10 @@ const finalDelay = 90
 
 func (n *CLN) address() string   { return n.NewAddress() }
 func (n *CLN) confirmed() uint64 { return n.Balance() }
+
+func (n *CLN) connectedTo(peer Node) bool { return n.Connected(peer) }
+
+func (n *LNDNode) connectedTo(peer Node) bool { return n.connected(peer) }
 
 func (n *CLN) bill(msat uint64) bill {
 	n.net.T.Helper()

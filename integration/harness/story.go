@@ -10,7 +10,7 @@ import (
 type Node interface {
 	NodeName() string
 	NodeID() string
-	// Address is "127.0.0.1:port".
+	// Address is "host:port".
 	Address() string
 	Connect(peer Node)
 	FundWallet(sat uint64)
@@ -23,6 +23,7 @@ type Node interface {
 	settled(funding Outpoint) error
 
 	address() string
+	connectedTo(peer Node) bool
 	confirmed() uint64
 	bill(msat uint64) bill
 	payOver(funding Outpoint, b bill, wait bool) error
