@@ -154,7 +154,7 @@ func TestNoSecretIsPrintedOrLogged(t *testing.T) {
 		shown += fmt.Sprintf(verb, *n) + fmt.Sprintf(verb, n.Channels[0].YourLastSecret)
 	}
 	shown += string(must(json.Marshal(n)))
-	for _, form := range []string{fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprint(secret[:8])[1:16], string(secret[:])} {
+	for _, form := range []string{fmt.Sprintf("%x", secret), fmt.Sprintf("%X", secret), fmt.Sprintf("%d", secret[:8])[1:16], string(secret[:])} {
 		if strings.Contains(shown, form) {
 			t.Errorf("shows the secret as %q", form)
 		}
