@@ -59,3 +59,25 @@ func FuzzSignedPSBT(f *testing.F) {
 		}
 	})
 }
+
+func TestOnlySignaturesOfTheWholeTransactionPass(t *testing.T) {
+	sig := func(size int, last byte) []byte { return append(make([]byte, size-1), last) }
+	for name, c := range map[string]struct {
+		witness wire.TxWitness
+		want    bool
+	}{
+		"ecdsa, all":           {wire.TxWitness{sig(71, 1), nil}, true},
+		"ecdsa, none":          {wire.TxWitness{sig(71, 2), nil}, false},
+		"ecdsa, anyonecanpay":  {wire.TxWitness{sig(71, 0x81), nil}, false},
+		"ecdsa of 64 bytes":    {wire.TxWitness{sig(64, 3), nil}, false},
+		"empty":                {wire.TxWitness{nil, nil}, false},
+		"schnorr, default":     {wire.TxWitness{sig(64, 0x83)}, true},
+		"schnorr, all":         {wire.TxWitness{sig(65, 1)}, true},
+		"schnorr, single":      {wire.TxWitness{sig(65, 3)}, false},
+		"schnorr, default, 65": {wire.TxWitness{sig(65, 0)}, false},
+	} {
+		if got := hashAll(c.witness); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
