@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,7 +70,7 @@ func snapshot(c *cli, args []string) error {
 		return usagef("--from is missing")
 	case *to == "":
 		return usagef("--to is missing")
-	case strings.Count(" "+from.String()+" ", " - ") > 1:
+	case len(slices.DeleteFunc(slices.Clone(from), func(f string) bool { return f != "-" })) > 1:
 		return usagef("standard input can be given once")
 	}
 	b, err := c.states(from)
