@@ -44,7 +44,7 @@ func onRegtest(t h.TB) {
 	me := node.Heir("new", h.CLNConfig{Plugin: true})
 	me.Start()
 	s.say("node id %s: the same", me.ID)
-	s.say("channels: %d, wallet: %s", len(me.Channels()), sats(me.Balance()))
+	s.say("channels: %d, wallet: %s (on-chain change in the last blocks, which lightningd looks through by itself)", len(me.Channels()), sats(me.Balance()))
 
 	s.step("Without a statement about the hosted node, glrecover refuses")
 	s.command("lightning-cli glrecover backup=%s", backup.Path)

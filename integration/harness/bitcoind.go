@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,7 +18,9 @@ import (
 
 // Bitcoind is a regtest bitcoind with a wallet of mature coins.
 type Bitcoind struct {
-	Dir      string
+	Dir string
+	// Host and RPCPort are where it listens.
+	Host     string
 	RPCPort  int
 	User     string
 	Password string
@@ -40,7 +43,7 @@ func (e *BitcoinError) Error() string { return fmt.Sprintf("%s (%d)", e.Message,
 func startBitcoind(n *Net) *Bitcoind {
 	n.T.Helper()
 	b := &Bitcoind{
-		Dir: n.nodeDir("bitcoind"), RPCPort: FreePort(n.T),
+		Dir: n.nodeDir("bitcoind"), Host: "127.0.0.1", RPCPort: FreePort(n.T),
 		User: "glr", Password: randomHex(16), net: n,
 	}
 	// The password is in a file because arguments are there for all to see.
@@ -64,14 +67,16 @@ rpcworkqueue=256
 		n.T.Fatalf("%v", err)
 	}
 	b.Start()
-	if err := b.Call("createwallet", nil, "harness"); err != nil {
-		n.T.Fatalf("bitcoind createwallet: %v", err)
-	}
-	if err := b.Call("getnewaddress", &b.address); err != nil {
-		n.T.Fatalf("bitcoind getnewaddress: %v", err)
-	}
-	b.Mine(101)
+	b.fill()
 	return b
+}
+
+// fill makes a wallet with mature coins.
+func (b *Bitcoind) fill() {
+	b.net.T.Helper()
+	b.Must("createwallet", nil, "harness")
+	b.Must("getnewaddress", &b.address)
+	b.Mine(101)
 }
 
 // Start starts bitcoind and waits until it answers.
@@ -113,7 +118,7 @@ func (b *Bitcoind) Call(method string, result any, params ...any) error {
 	if err != nil {
 		return err
 	}
-	url := "http://127.0.0.1:" + strconv.Itoa(b.RPCPort)
+	url := "http://" + net.JoinHostPort(b.Host, strconv.Itoa(b.RPCPort))
 	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
 		return err

@@ -3,8 +3,10 @@ package harness
 import (
 	"crypto/rand"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -44,6 +46,8 @@ type CLN struct {
 	// ID is the node id in hex, known once it was started.
 	ID     string
 	Secret Secret
+	// Host and Port are where its peers reach it.
+	Host   string
 	Port   int
 	Config CLNConfig
 
@@ -68,7 +72,7 @@ func (n *Net) NewCLN(name string, cfg CLNConfig) *CLN {
 	}
 	node := &CLN{
 		Name: name, Dir: n.nodeDir(name), Secret: cfg.Secret,
-		Port: FreePort(n.T), Config: cfg, net: n,
+		Host: "127.0.0.1", Port: FreePort(n.T), Config: cfg, net: n,
 	}
 	regtest := filepath.Join(node.Dir, "regtest")
 	if err := os.MkdirAll(regtest, 0o700); err != nil {
@@ -161,14 +165,7 @@ func (n *CLN) Launch(args ...string) {
 		if over, err := n.proc.Exited(); over {
 			t.Fatalf("%s ended at its start: %v\n%s", n.Name, err, tail(n.LogPath(), 4000))
 		}
-		var info struct {
-			ID string `json:"id"`
-		}
-		if err := n.Call("getinfo", nil, &info); err != nil {
-			return err
-		}
-		n.ID = info.ID
-		return nil
+		return n.learnID()
 	})
 }
 
@@ -271,8 +268,8 @@ func (n *CLN) NodeName() string { return n.Name }
 // NodeID returns the node id in hex.
 func (n *CLN) NodeID() string { return n.ID }
 
-// Address returns "127.0.0.1:port".
-func (n *CLN) Address() string { return fmt.Sprintf("127.0.0.1:%d", n.Port) }
+// Address returns "host:port".
+func (n *CLN) Address() string { return net.JoinHostPort(n.Host, strconv.Itoa(n.Port)) }
 
 func (n *CLN) holdFile() string { return filepath.Join(n.Dir, "hold") }
 

@@ -7,18 +7,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 )
 
 // LNDNode is an lnd on regtest, spoken to over its REST interface on
 // loopback. It has no wallet password and no macaroons: its seed is
 // throw-away.
 type LNDNode struct {
-	Name     string
-	Dir      string
-	ID       string
+	Name string
+	Dir  string
+	ID   string
+	// Host, Port and RESTPort are where its peers and we reach it.
+	Host     string
 	Port     int
 	RESTPort int
 	RPCPort  int
@@ -33,7 +37,7 @@ type LNDNode struct {
 func (n *Net) LND(name string, options ...string) *LNDNode {
 	n.T.Helper()
 	node := &LNDNode{
-		Name: name, Dir: n.nodeDir(name), Options: options,
+		Name: name, Dir: n.nodeDir(name), Options: options, Host: "127.0.0.1",
 		Port: FreePort(n.T), RESTPort: FreePort(n.T), RPCPort: FreePort(n.T), net: n,
 	}
 	b := n.Bitcoind
@@ -84,14 +88,7 @@ func (n *LNDNode) Start() {
 		if over, err := n.proc.Exited(); over {
 			t.Fatalf("%s ended at its start: %v\n%s", n.Name, err, tail(n.LogPath(), 4000))
 		}
-		var info struct {
-			ID string `json:"identity_pubkey"`
-		}
-		if err := n.Call(http.MethodGet, "/v1/getinfo", nil, &info); err != nil {
-			return err
-		}
-		n.ID = info.ID
-		return nil
+		return n.learnID()
 	})
 	n.WaitSynced()
 }
@@ -121,7 +118,7 @@ func (n *LNDNode) Call(method, path string, body, result any) error {
 		}
 		in = bytes.NewReader(raw)
 	}
-	req, err := http.NewRequest(method, fmt.Sprintf("http://127.0.0.1:%d%s", n.RESTPort, path), in)
+	req, err := http.NewRequest(method, "http://"+net.JoinHostPort(n.Host, strconv.Itoa(n.RESTPort))+path, in)
 	if err != nil {
 		return err
 	}
@@ -157,8 +154,8 @@ func (n *LNDNode) NodeName() string { return n.Name }
 // NodeID returns the node id in hex.
 func (n *LNDNode) NodeID() string { return n.ID }
 
-// Address returns "127.0.0.1:port".
-func (n *LNDNode) Address() string { return fmt.Sprintf("127.0.0.1:%d", n.Port) }
+// Address returns "host:port".
+func (n *LNDNode) Address() string { return net.JoinHostPort(n.Host, strconv.Itoa(n.Port)) }
 
 // WaitSynced waits until lnd is at bitcoind's height.
 func (n *LNDNode) WaitSynced() {

@@ -121,6 +121,13 @@ func (n *Net) start(dir, logPath string, env []string, name string, args ...stri
 	return p
 }
 
+// Run starts any other program in the net's directory; its output is in
+// NAME.output there. It is killed at the end at the latest.
+func (n *Net) Run(name string, env []string, program string, args ...string) *Process {
+	n.T.Helper()
+	return n.start(n.Dir, filepath.Join(n.Dir, name+".output"), env, program, args...)
+}
+
 // nodeDir makes the directory of a node of this name, which must be new.
 func (n *Net) nodeDir(name string) string {
 	n.T.Helper()
