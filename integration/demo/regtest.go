@@ -26,7 +26,7 @@ func onRegtest(t h.TB) {
 		s.say("The hosted node's keys are with the genuine Greenlight signer (gl-client), which writes the backup.")
 	} else {
 		s.say("No genuine Greenlight signer is at hand here: the backup will be SYNTHETIC, written from the")
-		s.say("node's database in the signer's format. With it: make glsigner, then this demo again.")
+		s.say("node's database in the signer's format. To have it: go run ./integration/cmd/glr-build glsigner")
 	}
 
 	s.step("It opens a channel of %s and uses it", sats(channelSat))

@@ -39,7 +39,7 @@ func lndBinaries() (map[string]string, error) {
 			return p, nil
 		}
 		if !Required(LND) {
-			return nil, fmt.Errorf("lnd is neither on PATH nor built: make lnd")
+			return nil, fmt.Errorf("lnd is neither on PATH nor built: go run ./integration/cmd/glr-build lnd")
 		}
 		root, err := Root()
 		if err != nil {
@@ -76,7 +76,7 @@ func signerBinaries() (map[string]string, error) {
 			return p, nil
 		}
 		if !Required(GLSigner) {
-			return nil, fmt.Errorf("gl-hsmd and gl-tool are neither on PATH nor built: make glsigner")
+			return nil, fmt.Errorf("gl-hsmd and gl-tool are neither on PATH nor built: go run ./integration/cmd/glr-build glsigner")
 		}
 		for _, tool := range []string{"cargo", "protoc"} {
 			if err := onPath(tool); err != nil {

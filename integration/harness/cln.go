@@ -262,7 +262,7 @@ func (n *CLN) StartPlugin() {
 // Net is the scenario's world.
 func (n *CLN) Net() *Net { return n.net }
 
-// NodeName, NodeID and Address identify the node to its peers.
+// NodeName returns the name it has in the scenario.
 func (n *CLN) NodeName() string { return n.Name }
 
 // NodeID returns the node id in hex.

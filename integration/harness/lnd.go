@@ -148,7 +148,7 @@ func (n *LNDNode) Must(method, path string, body, result any) {
 	}
 }
 
-// NodeName, NodeID and Address identify the node to its peers.
+// NodeName returns the name it has in the scenario.
 func (n *LNDNode) NodeName() string { return n.Name }
 
 // NodeID returns the node id in hex.
