@@ -3,6 +3,7 @@ package harness
 import (
 	"crypto/rand"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -25,6 +26,12 @@ func NewSecret() Secret {
 type CLNConfig struct {
 	// Secret is written as the raw hsm_secret; zero means a random one.
 	Secret Secret
+	// SecretFile is written in its place if it is given, as lightningd wants
+	// an hsm_secret of another form.
+	SecretFile []byte
+	// Passphrase is typed at lightningd's prompt for the one of its
+	// hsm_secret; empty: lightningd is not made to ask.
+	Passphrase string
 	// Plugin adds the product, as a line of the config file.
 	Plugin bool
 	// Signer makes the genuine Greenlight signer its hsmd.
@@ -78,8 +85,12 @@ func (n *Net) NewCLN(name string, cfg CLNConfig) *CLN {
 	if err := os.MkdirAll(regtest, 0o700); err != nil {
 		n.T.Fatalf("%v", err)
 	}
-	// 32 raw bytes, readable by the owner alone, as lightningd writes it.
-	if err := os.WriteFile(filepath.Join(regtest, "hsm_secret"), cfg.Secret[:], 0o400); err != nil {
+	file := cfg.Secret[:] // 32 raw bytes
+	if cfg.SecretFile != nil {
+		file = cfg.SecretFile
+	}
+	// Readable by the owner alone, as lightningd writes it.
+	if err := os.WriteFile(node.SecretPath(), file, 0o400); err != nil {
 		n.T.Fatalf("%v", err)
 	}
 	return node
@@ -159,8 +170,13 @@ func (n *CLN) Launch(args ...string) {
 		argv = append(argv, s.arguments(t)...)
 		env = append(env, s.environment(n)...)
 	}
-	_ = os.Remove(n.socketPath())
-	n.proc = n.net.start(n.Dir, n.LogPath(), env, "lightningd", append(argv, args...)...)
+	var stdin io.Reader
+	if p := n.Config.Passphrase; p != "" {
+		argv = append(argv, "--hsm-passphrase")
+		stdin = strings.NewReader(p + "\n")
+	}
+	_ = os.Remove(n.Socket())
+	n.proc = n.net.startWith(stdin, n.Dir, n.LogPath(), env, "lightningd", append(argv, args...)...)
 	Wait(t, n.Name+" to answer", func() error {
 		if over, err := n.proc.Exited(); over {
 			t.Fatalf("%s ended at its start: %v\n%s", n.Name, err, tail(n.LogPath(), 4000))

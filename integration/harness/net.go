@@ -2,6 +2,7 @@ package harness
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -105,7 +106,13 @@ func tail(path string, max int64) string {
 // start runs a program of the net; it is killed at the end at the latest.
 func (n *Net) start(dir, logPath string, env []string, name string, args ...string) *Process {
 	n.T.Helper()
-	p, err := startProcess(dir, logPath, env, name, args...)
+	return n.startWith(nil, dir, logPath, env, name, args...)
+}
+
+// startWith is start for a program that reads its standard input.
+func (n *Net) startWith(stdin io.Reader, dir, logPath string, env []string, name string, args ...string) *Process {
+	n.T.Helper()
+	p, err := startProcess(stdin, dir, logPath, env, name, args...)
 	if err != nil {
 		n.T.Fatalf("%v", err)
 	}

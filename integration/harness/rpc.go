@@ -42,8 +42,8 @@ func AsRPCError(err error) *RPCError {
 // value is sent as null.
 type Params map[string]any
 
-// socketPath is lightningd's RPC socket.
-func (n *CLN) socketPath() string { return filepath.Join(n.Dir, "regtest", "lightning-rpc") }
+// Socket is the path of lightningd's RPC socket.
+func (n *CLN) Socket() string { return filepath.Join(n.Dir, "regtest", "lightning-rpc") }
 
 // Call sends one request with named parameters; result may be nil.
 func (n *CLN) Call(method string, params Params, result any) error {
@@ -100,7 +100,7 @@ type rpcMessage struct {
 func (n *CLN) exchange(method string, params []byte, progress bool) (json.RawMessage, []json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", n.socketPath())
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", n.Socket())
 	if err != nil {
 		return nil, nil, err
 	}
