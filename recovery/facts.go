@@ -93,7 +93,7 @@ func (s *Service) setScanFrom(ctx context.Context, r *run, items []*item) error 
 	for _, it := range items {
 		// A dump of vlsd's storage has no date.
 		if it.evidence.State == chain.FundingUnknown && !r.BackupCreated.IsZero() {
-			at, err := view.HeightBefore(ctx, r.BackupCreated)
+			at, err := lookFrom(ctx, view, r.BackupCreated, tip)
 			if err != nil {
 				return err
 			}

@@ -18,6 +18,23 @@ const (
 	pastBlocks = 500
 )
 
+// keptBlocks are the newest blocks, which bitcoind never prunes
+// (MIN_BLOCKS_TO_KEEP in its src/validation.h).
+const keptBlocks = 288
+
+// lookFrom is the height from which on the blocks since t are looked at. Where
+// bitcoind itself cannot be asked nobody says what is pruned, and bcli waits up
+// to a minute for a pruned block, and lightningd with it: then only the blocks
+// are looked at that are surely there.
+func lookFrom(ctx context.Context, view *chain.View, t time.Time, tip uint32) (uint32, error) {
+	floor, known := view.PruneHeight(ctx)
+	if !known {
+		return max(tip, keptBlocks) - keptBlocks + 1, nil
+	}
+	from, err := view.HeightBefore(ctx, t)
+	return max(from, floor, 1), err
+}
+
 // pastSpends looks for the spends of funding outputs that are not there any
 // more, in the blocks since the backup was written. What it does not find may be
 // further back: nothing follows from that.
@@ -41,15 +58,12 @@ func (s *Service) pastSpends(ctx context.Context, view *chain.View, b *loaded, p
 	if err != nil {
 		return found
 	}
-	from, err := view.HeightBefore(ctx, b.CreatedAt)
+	from, err := lookFrom(ctx, view, b.CreatedAt, tip)
 	if err != nil {
 		return found
 	}
 	if tip > pastBlocks {
 		from = max(from, tip-pastBlocks)
-	}
-	if floor, known := view.PruneHeight(ctx); known {
-		from = max(from, floor)
 	}
 	progress.Message(fmt.Sprintf("looking for %d closed channels in the blocks %d to %d", len(gone), from, tip))
 	res, err := view.Scan(ctx, chain.ScanRequest{From: from, To: tip, OutPoints: gone})
