@@ -20,6 +20,10 @@ const tryAddressAfter = 2
 // funding output is nowhere is believed.
 const goneAfter = 3
 
+// manyEvictions is after how many evictions in a row another machine with this
+// node's key is thought of.
+const manyEvictions = 10
+
 // Reasons that Decide gives to withhold an ask begin with these.
 const (
 	withheldAlive = "hosted_node_alive: "
@@ -166,8 +170,11 @@ func (s *Service) answered(ctx context.Context, k channel.Key, was *track, o *pe
 	case peer.Withheld:
 		s.withheld(ctx, k, o.Reason)
 	case peer.Evicted:
-		s.retrySoon(k)
-		s.setState(ctx, k, was.State, said("%s hung up (%s); lightningd's own connection takes turns with ours"))
+		what := "%s hung up (%s); lightningd's own connection takes turns with ours"
+		if s.retrySoon(k) > manyEvictions {
+			what += ". It happens again and again: make sure that no other machine runs with this node's key"
+		}
+		s.setState(ctx, k, was.State, said(what))
 	case peer.WrongKey:
 		s.retryLater(k)
 		s.setState(ctx, k, NeedsAddress, said("%s is not this peer: %s"))
@@ -208,8 +215,8 @@ func (s *Service) withheld(ctx context.Context, k channel.Key, reason string) {
 	}
 }
 
-const staleAdvice = ": to ask it now would make it publish a commitment that it has revoked. Wait until it has its state back, " +
-	"or call glrecover again with override='[\"peer_stale\"]'"
+const staleAdvice = ": to ask it now would make it publish a commitment that it has revoked. Wait until it has its state back and call glrecover again, " +
+	"or call it with override='[\"peer_stale\"]'"
 
 // stopAll is the loud end of all nudges.
 func (s *Service) stopAll(ctx context.Context, why string) {
@@ -293,13 +300,16 @@ func (s *Service) retryLater(k channel.Key) (tries int) {
 	return t.tries
 }
 
-func (s *Service) retrySoon(k channel.Key) {
+func (s *Service) retrySoon(k channel.Key) (tries int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.tracks[k]; t != nil {
-		t.next = s.Now().Add(retryAfter(min(t.tries, 2)))
-		t.tries++
+	t := s.tracks[k]
+	if t == nil {
+		return 0
 	}
+	t.next = s.Now().Add(retryAfter(min(t.tries, 2)))
+	t.tries++
+	return t.tries
 }
 
 // PeerConnected tells that lightningd and a peer have a connection: the peer is

@@ -3,6 +3,7 @@ package recovery
 import (
 	"context"
 	"errors"
+
 	"io"
 	"slices"
 	"strings"

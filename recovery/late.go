@@ -2,26 +2,42 @@ package recovery
 
 import (
 	"context"
+	"slices"
 
 	"github.com/glrecover/glrecover/chain"
+	"github.com/glrecover/glrecover/recovery/api"
 	"github.com/glrecover/glrecover/scbconv"
 )
 
 // importLate imports what could not be imported at once: channels whose funding
 // has its confirmations now, and channels that are on record and that lightningd
-// does not have, because something was killed between the two.
+// does not have, because something was killed between the two. The peers'
+// numbers come first here, too, so the work goes on beside the engine.
 func (s *Service) importLate(ctx context.Context, f *facts) {
 	select {
 	case s.busy <- struct{}{}:
-		defer func() { <-s.busy }()
 	default:
 		return // glrecover is at work
 	}
+	items := s.lateItems(ctx, f)
+	if len(items) == 0 {
+		<-s.busy
+		return
+	}
+	release := s.holdKeys()
+	go func() {
+		defer release()
+		defer func() { <-s.busy }()
+		s.importThese(ctx, items)
+	}()
+}
+
+// lateItems are the channels that are due.
+func (s *Service) lateItems(ctx context.Context, f *facts) []*item {
 	var items []*item
 	for _, k := range s.followed() {
 		s.mu.Lock()
-		t := s.tracks[k]
-		kept := t.track
+		kept := s.tracks[k].track
 		s.mu.Unlock()
 		id := kept.Channel.ID()
 		if _, there := f.stubs[id]; there || f.closed[id] || kept.Close != nil {
@@ -42,8 +58,38 @@ func (s *Service) importLate(ctx context.Context, f *facts) {
 		}
 	}
 	settleBatch(items)
+	return items
+}
+
+// importThese imports items that are on record. The survey that found them may
+// be older than an import that has just ended, so lightningd is asked again.
+func (s *Service) importThese(ctx context.Context, items []*item) {
+	channels, err := s.node.PeerChannels(ctx)
+	if err != nil {
+		return
+	}
+	items = slices.DeleteFunc(items, func(it *item) bool {
+		return slices.ContainsFunc(channels, func(c PeerChannel) bool { return c.ID == it.ch.ID() })
+	})
 	if len(items) == 0 {
 		return
+	}
+	_, warnings := s.readNumbers(ctx, items, api.RecoverParams{}, silent{})
+	for _, w := range warnings {
+		s.log.Warn(w)
+	}
+	for _, it := range items {
+		switch {
+		case it.answer.Result == StalePeer:
+			s.setState(ctx, it.ch.Key, PeerStale, it.answer.Reason)
+		case it.numbers != nil:
+			s.mu.Lock()
+			if t := s.tracks[it.ch.Key]; t != nil {
+				t.Numbers = it.numbers
+			}
+			s.mu.Unlock()
+			s.keep(ctx, it.ch.Key)
+		}
 	}
 	if err := s.noteImport(ctx); err != nil {
 		s.log.WithError(err).Warn("the record of the recovery could not be written; not importing yet")
@@ -53,12 +99,6 @@ func (s *Service) importLate(ctx context.Context, f *facts) {
 		s.log.WithError(err).Warn("lightningd stopped answering during an import; trying again")
 	}
 	s.afterImport(ctx, items)
-	for _, it := range items {
-		if it.answer.Result == DidImport && s.stateOf(it.ch.Key) == FundingUnconfirmed {
-			s.setState(ctx, it.ch.Key, Imported, "")
-		}
-	}
-	s.nudge()
 }
 
 // itemOf makes an import of a track; nil where it cannot be.
@@ -72,7 +112,10 @@ func (s *Service) itemOf(t *track) *item {
 	if err != nil {
 		return nil
 	}
-	return &item{ch: &c, entry: entry, answer: describe(&c)}
+	return &item{
+		ch: &c, entry: entry, answer: describe(&c), staleAllowed: t.StaleAllowed,
+		choice: scbconv.Choice{Address: addr, Source: scbconv.Source(t.Source)},
+	}
 }
 
 // noteImport records that this run of lightningd gets stubs.

@@ -101,7 +101,7 @@ func (s *Service) readPeer(ctx context.Context, peers Peers, keys Keys, id chann
 // weigh compares one channel's numbers with the backup's.
 func (s *Service) weigh(it *item, r peer.Reestablish, keys Keys, p api.RecoverParams) {
 	v := freshness(it.ch, r, keys)
-	it.staleAllowed = slices.Contains(p.Override, string(failure.PeerStale))
+	it.staleAllowed = it.staleAllowed || slices.Contains(p.Override, string(failure.PeerStale))
 	it.numbers = &numbers{NextCommitment: r.NextCommitment, NextRevocation: r.NextRevocation, At: s.Now(), Verdict: string(v.Kind)}
 	it.answer.Peer = &PeerNumbers{NextCommitment: r.NextCommitment, NextRevocation: r.NextRevocation, Verdict: string(v.Kind)}
 	switch v.Kind {

@@ -232,7 +232,9 @@ func (s *Service) recordItem(ctx context.Context, it *item) error {
 		t.Address, t.Source = it.choice.Address.String(), string(it.choice.Source)
 	}
 	t.StaleAllowed = t.StaleAllowed || it.staleAllowed
-	if it.numbers != nil && t.Numbers == nil {
+	// Numbers that are read while lightningd does not have the channel are from
+	// a peer that does not know that we lost our state.
+	if it.numbers != nil && (t.Numbers == nil || it.pending() || it.answer.Result == StalePeer) {
 		t.Numbers = it.numbers
 	}
 	t.Gone = it.evidence.State == chain.FundingUnknown && t.Close == nil
@@ -251,7 +253,8 @@ func (s *Service) afterImport(ctx context.Context, items []*item) {
 		case DBIDTaken, ImportFailed, RefusedEntry:
 			s.setState(ctx, it.ch.Key, LeftOut, it.answer.Reason)
 		case DidImport, AlreadyImported:
-			if st := s.stateOf(it.ch.Key); st == LeftOut || st == PeerStale {
+			switch s.stateOf(it.ch.Key) {
+			case LeftOut, PeerStale, FundingUnconfirmed:
 				s.setState(ctx, it.ch.Key, Imported, "")
 			}
 		case "", WouldImport, AlreadyResolved, ClosedBefore, NotYetConfirmed, BadEntry, NeverOpened, NoAddress, StalePeer:
