@@ -11,7 +11,7 @@ import (
 // Diagnosis is the data of the failure that Diagnose returns.
 type Diagnosis struct {
 	BackupNode channel.PubKey `json:"backup_node_id"`
-	// SecretNode is null where the source could not be understood.
+	// SecretNode is null where nobody knows which node the source makes.
 	SecretNode *channel.PubKey  `json:"secret_node_id"`
 	Mistake    keychain.Mistake `json:"mistake"`
 	// Certain is true where undoing the mistake gives the backup's node.
@@ -19,19 +19,14 @@ type Diagnosis struct {
 }
 
 // Diagnose explains why a source of a secret does not make the node want: a
-// failure wrong_node that names the likely mistake. secret is what the source
-// was understood as, nil where it was not. It may take some seconds; ctx ends
-// the search.
-func Diagnose(ctx context.Context, want channel.PubKey, source *keychain.Source, secret *keychain.Secret) (*failure.Error, error) {
-	data := Diagnosis{BackupNode: want}
+// failure wrong_node that names the likely mistake. made is the node that it
+// makes, nil where it could not be understood and nobody else knows. It may take
+// some seconds; ctx ends the search.
+func Diagnose(ctx context.Context, want channel.PubKey, source *keychain.Source, made *channel.PubKey) *failure.Error {
+	data := Diagnosis{BackupNode: want, SecretNode: made}
 	found := "the secret could not be understood"
-	if secret != nil {
-		id, err := secret.NodeID()
-		if err != nil {
-			return nil, err
-		}
-		data.SecretNode = &id
-		found = "the secret makes the node " + id.String() + ", the backup is of " + want.String()
+	if made != nil {
+		found = "the secret makes the node " + made.String() + ", the backup is of " + want.String()
 	}
 	d := source.Diagnose(ctx, want)
 	data.Mistake, data.Certain = d.Mistake, d.Certain
@@ -43,7 +38,7 @@ func Diagnose(ctx context.Context, want channel.PubKey, source *keychain.Source,
 	default:
 		found += "; " + d.Found
 	}
-	return failure.New(failure.WrongNode, d.Do, "%s", found).With(data), nil
+	return failure.New(failure.WrongNode, d.Do, "%s", found).With(data)
 }
 
 // WalletWarning is what a user of lightningd must know whose hsm_secret holds

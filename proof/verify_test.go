@@ -330,23 +330,45 @@ func TestAWrongNodeIsExplained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := Diagnose(t.Context(), b.NodeID, source, secret)
+	made, err := secret.NodeID()
 	if err != nil {
 		t.Fatal(err)
 	}
+	f := Diagnose(t.Context(), b.NodeID, source, &made)
 	data, ok := f.Data.(Diagnosis)
-	if f.Name != failure.WrongNode || !ok || data.Mistake != keychain.ReversedMistake || !data.Certain || data.BackupNode != b.NodeID || data.SecretNode == nil {
+	if f.Name != failure.WrongNode || !ok || data.Mistake != keychain.ReversedMistake || !data.Certain || data.BackupNode != b.NodeID || *data.SecretNode != made {
 		t.Errorf("%v, %+v", f, f.Data)
 	}
-	for _, text := range []string{"reverse order", b.NodeID.String(), data.SecretNode.String()} {
+	for _, text := range []string{"reverse order", b.NodeID.String(), made.String()} {
 		if !strings.Contains(f.Error(), text) {
 			t.Errorf("%v does not say %s", f, text)
 		}
 	}
 	// A source that was not understood has no node.
-	f, err = Diagnose(t.Context(), b.NodeID, keychain.FromBytes([]byte("?")), nil)
-	if err != nil || f.Name != failure.WrongNode || !strings.Contains(f.Error(), "could not be understood") {
-		t.Errorf("%v, %v", f, err)
+	f = Diagnose(t.Context(), b.NodeID, keychain.FromBytes([]byte("?")), nil)
+	if f.Name != failure.WrongNode || !strings.Contains(f.Error(), "could not be understood") {
+		t.Errorf("%v", f)
+	}
+}
+
+// Without the passphrase nobody can say which node the file makes, but the node
+// that runs with it knows.
+func TestAWrongNodeWithAPassphraseIsExplainedBesideTheRunningNode(t *testing.T) {
+	const words = "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about"
+	want, err := secretFrom(t, []byte(words)).NodeID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := load(t, "used-both-ways", "backup.json").NodeID
+	file := append(bytes.Repeat([]byte{1}, 32), words...)
+	f := Diagnose(t.Context(), want, keychain.FromBytes(file), &running)
+	for _, text := range []string{"adds a passphrase", want.String(), running.String()} {
+		if !strings.Contains(f.Error(), text) {
+			t.Errorf("%v does not say %s", f, text)
+		}
+	}
+	if strings.Contains(f.Error(), "could not be understood") {
+		t.Errorf("%v", f)
 	}
 }
 

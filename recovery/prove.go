@@ -65,7 +65,7 @@ func (s *Service) explain(ctx context.Context, want channel.PubKey, err error) e
 	}
 	ctx, cancel := context.WithTimeout(ctx, diagnoseTime)
 	defer cancel()
-	if better := s.Diagnose(ctx, s.facts, want); better != nil {
+	if better := s.Diagnose(ctx, s.facts, s.id, want); better != nil {
 		return better
 	}
 	return err

@@ -62,7 +62,7 @@ type Deps struct {
 	OpenKeys func(facts api.Node, id channel.PubKey) (Keys, error)
 	// Diagnose explains why the node's secret does not make the node of the
 	// backup; nil where it cannot.
-	Diagnose func(ctx context.Context, facts api.Node, want channel.PubKey) *failure.Error
+	Diagnose func(ctx context.Context, facts api.Node, running, want channel.PubKey) *failure.Error
 	// NewPeers makes the sessions' client for a node key.
 	NewPeers func(facts api.Node, k peer.NodeKey) (Peers, error)
 	// Bitcoind opens bitcoind itself with lightningd's settings; nil where it

@@ -55,23 +55,22 @@ func ForLightningd(rpc *lightningd.Client, log logrus.FieldLogger) *Service {
 	})
 }
 
-// diagnose looks at the node's own hsm_secret for the mistake behind a wrong
-// node id.
-func diagnose(ctx context.Context, facts api.Node, want channel.PubKey) *failure.Error {
+// diagnose looks at the running node's own hsm_secret for the mistake behind
+// its wrong node id.
+func diagnose(ctx context.Context, facts api.Node, running, want channel.PubKey) *failure.Error {
 	source, err := keychain.Open(filepath.Join(facts.LightningDir, "hsm_secret"), false)
 	if err != nil {
 		return nil
 	}
 	defer source.Wipe()
-	secret, err := source.Secret(nil)
-	if err != nil {
-		secret = nil
-	} else {
+	made := running
+	// A file with a passphrase cannot be read without it. It makes the running
+	// node: lightningd was told.
+	if secret, err := source.Secret(nil); err == nil {
 		defer secret.Wipe()
+		if made, err = secret.NodeID(); err != nil {
+			return nil
+		}
 	}
-	found, err := proof.Diagnose(ctx, want, source, secret)
-	if err != nil {
-		return nil
-	}
-	return found
+	return proof.Diagnose(ctx, want, source, &made)
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
 	"github.com/glrecover/glrecover/keychain"
 	proofs "github.com/glrecover/glrecover/proof"
@@ -69,18 +70,17 @@ func (c *cli) secretFor(b *vlsstate.Backup, source *keychain.Source, ask keychai
 	if errSecret != nil && failure.NameOf(errSecret) != failure.SecretUnreadable {
 		return nil, errSecret
 	}
+	var made *channel.PubKey
 	if errSecret == nil {
 		id, err := secret.NodeID()
 		if err != nil || id == b.NodeID {
 			return secret, err
 		}
 		defer secret.Wipe()
+		made = &id
 	}
 	fmt.Fprintln(c.stderr, "This is not the secret of the backup's node. Looking for the mistake; that may take some seconds.")
-	wrong, err := proofs.Diagnose(context.Background(), b.NodeID, source, secret)
-	if err != nil {
-		return nil, err
-	}
+	wrong := proofs.Diagnose(context.Background(), b.NodeID, source, made)
 	// What could not be understood keeps its own error unless the mistake is
 	// known for sure.
 	if d, ok := wrong.Data.(proofs.Diagnosis); errSecret != nil && ok && !d.Certain {
