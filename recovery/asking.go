@@ -122,13 +122,13 @@ func (s *Service) askChannel(ctx context.Context, p channel.PubKey, k channel.Ke
 	addr, source, ok := s.addressFor(ctx, &kept, tries)
 	if !ok {
 		s.retryLater(k)
-		s.setState(ctx, k, NeedsAddress, "no address of the peer is known: call glrecover again with the parameter addresses, or wait until gossip has it")
+		s.setAsking(ctx, k, NeedsAddress, "no address of the peer is known: call glrecover again with the parameter addresses, or wait until gossip has it")
 		return
 	}
 	target, err := targetAt(p, addr)
 	if err != nil {
 		s.retryLater(k)
-		s.setState(ctx, k, NeedsAddress, err.Error())
+		s.setAsking(ctx, k, NeedsAddress, err.Error())
 		return
 	}
 	decide := s.decideFor(&kept, f.keys)
@@ -145,7 +145,7 @@ func (s *Service) askChannel(ctx context.Context, p channel.PubKey, k channel.Ke
 	}
 	if err != nil {
 		s.retryLater(k)
-		s.setState(ctx, k, kept.State, err.Error())
+		s.setAsking(ctx, k, kept.State, err.Error())
 		return
 	}
 	s.answered(ctx, k, &kept, o, addr, source)
@@ -154,7 +154,12 @@ func (s *Service) askChannel(ctx context.Context, p channel.PubKey, k channel.Ke
 // answered draws the consequences of one session.
 func (s *Service) answered(ctx context.Context, k channel.Key, was *track, o *peer.Outcome, addr scbconv.Address, source string) {
 	said := func(format string) string { return fmt.Sprintf(format, addr, o.Reason) }
-	switch o.Result {
+	result := o.Result
+	// It has our error in its hands; what it makes of it, the chain says.
+	if result == peer.Silent && o.Sent == peer.SentError {
+		result = peer.Asked
+	}
+	switch result {
 	case peer.ClosedSaid, peer.Asked:
 		s.mu.Lock()
 		t := s.tracks[k]
@@ -166,7 +171,7 @@ func (s *Service) answered(ctx context.Context, k channel.Key, was *track, o *pe
 		t.next = s.Now().Add(max(10*firstRetry, retryAfter(t.tries)))
 		s.mu.Unlock()
 		s.keep(ctx, k)
-		s.setState(ctx, k, CloseRequested, said("%s was asked to close and said: %s"))
+		s.setAsking(ctx, k, CloseRequested, said("%s was asked to close and said: %s"))
 	case peer.Withheld:
 		s.withheld(ctx, k, o.Reason)
 	case peer.Evicted:
@@ -174,33 +179,46 @@ func (s *Service) answered(ctx context.Context, k channel.Key, was *track, o *pe
 		if s.retrySoon(k) > manyEvictions {
 			what += ". It happens again and again: make sure that no other machine runs with this node's key"
 		}
-		s.setState(ctx, k, was.State, said(what))
+		s.setAsking(ctx, k, was.still(true), said(what))
 	case peer.WrongKey:
 		s.retryLater(k)
-		s.setState(ctx, k, NeedsAddress, said("%s is not this peer: %s"))
+		s.setAsking(ctx, k, NeedsAddress, said("%s is not this peer: %s"))
 	case peer.Unreachable:
 		s.retryLater(k)
-		s.setState(ctx, k, was.State, said("%s cannot be reached: %s"))
+		s.setAsking(ctx, k, was.still(false), said("%s cannot be reached: %s"))
 	case peer.NoReestablish:
 		tries := s.retryLater(k)
 		if was.Gone && tries >= goneAfter {
-			s.setState(ctx, k, NeedsOperator, "the funding output was not found, and the peer does not know the channel: it was closed before the backup was written. "+
+			s.setAsking(ctx, k, NeedsOperator, "the funding output was not found, and the peer does not know the channel: it was closed before the backup was written. "+
 				"Its stub stays CHANNELD_NORMAL and means nothing. What the close paid to this node shows after one restart of lightningd with rescan=-HEIGHT, HEIGHT being a block from before the close")
 			return
 		}
-		s.setState(ctx, k, was.State, said("%s does not speak of this channel: %s. It may have closed or forgotten it"))
+		s.setAsking(ctx, k, was.still(true), said("%s does not speak of this channel: %s. It may have closed or forgotten it"))
 	case peer.Refused:
 		s.retryLater(k)
-		s.setState(ctx, k, was.State, said("%s refuses: %s"))
+		s.setAsking(ctx, k, was.still(true), said("%s refuses: %s"))
 	case peer.Silent:
 		s.retryLater(k)
-		s.setState(ctx, k, was.State, said("%s accepts the connection and says nothing (%s)"))
+		s.setAsking(ctx, k, was.still(false), said("%s accepts the connection and says nothing (%s)"))
 	case peer.Garbage:
 		s.retryLater(k)
-		s.setState(ctx, k, was.State, said("%s sends what is no Lightning message (%s)"))
+		s.setAsking(ctx, k, was.still(true), said("%s sends what is no Lightning message (%s)"))
 	case peer.Read:
 		s.retryLater(k)
 	}
+}
+
+// still is the state of a channel that a session has not brought any further,
+// but for the secret, which was there, and the address where the peer was
+// reached.
+func (t *track) still(reached bool) State {
+	if t.State == NeedsSecret || (t.State == NeedsAddress && reached) {
+		if t.Asked.IsZero() {
+			return Imported
+		}
+		return CloseRequested
+	}
+	return t.State
 }
 
 // withheld is where the peer's numbers forbid to go on.
@@ -209,9 +227,9 @@ func (s *Service) withheld(ctx context.Context, k channel.Key, reason string) {
 	case strings.HasPrefix(reason, withheldAlive):
 		s.stopAll(ctx, strings.TrimPrefix(reason, withheldAlive))
 	case strings.HasPrefix(reason, withheldStale):
-		s.setState(ctx, k, PeerStale, strings.TrimPrefix(reason, withheldStale)+staleAdvice)
+		s.setAsking(ctx, k, PeerStale, strings.TrimPrefix(reason, withheldStale)+staleAdvice)
 	default:
-		s.setState(ctx, k, NeedsOperator, reason)
+		s.setAsking(ctx, k, NeedsOperator, reason)
 	}
 }
 
@@ -232,9 +250,7 @@ func (s *Service) stopAll(ctx context.Context, why string) {
 		s.log.WithError(err).Error("this could not be recorded")
 	}
 	for _, k := range s.followed() {
-		if st := s.stateOf(k); st.Asks() {
-			s.setState(ctx, k, HostedAlive, why)
-		}
+		s.setAsking(ctx, k, HostedAlive, why)
 	}
 }
 

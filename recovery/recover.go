@@ -264,21 +264,31 @@ func (s *Service) afterImport(ctx context.Context, items []*item) {
 
 // setState changes and records a channel's state.
 func (s *Service) setState(ctx context.Context, k channel.Key, to State, reason string) {
+	s.setStateIf(ctx, k, to, reason, func(State) bool { return true })
+}
+
+// setAsking is setState for what was found out by asking a peer: if the chain or
+// an alarm has moved the channel meanwhile, that stands.
+func (s *Service) setAsking(ctx context.Context, k channel.Key, to State, reason string) {
+	s.setStateIf(ctx, k, to, reason, State.Asks)
+}
+
+func (s *Service) setStateIf(ctx context.Context, k channel.Key, to State, reason string, from func(State) bool) {
 	s.mu.Lock()
 	t := s.tracks[k]
-	if t == nil || (t.State == to && t.Reason == reason) {
+	if t == nil || (t.State == to && t.Reason == reason) || !from(t.State) {
 		s.mu.Unlock()
 		return
 	}
-	from := t.State
-	if from != to {
+	was := t.State
+	if was != to {
 		t.Since = s.Now()
 	}
 	t.State, t.Reason = to, reason
 	id := t.Channel.ID()
 	s.mu.Unlock()
-	if from != to {
-		s.log.Infof("channel %s: %s -> %s%s", id, from, to, because(reason))
+	if was != to {
+		s.log.Infof("channel %s: %s -> %s%s", id, was, to, because(reason))
 	}
 	s.keep(ctx, k)
 }
