@@ -3,6 +3,7 @@ package recovery
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	"github.com/btcsuite/btcd/wire"
@@ -20,7 +21,9 @@ type facts struct {
 	wallet map[wire.OutPoint]WalletOutput
 	// spends are the known spends of funding outputs, unconfirmed ones too.
 	spends map[wire.OutPoint]*chain.Spend
-	keys   Keys
+	// mempool says that the mempool was looked at: bitcoind itself answered.
+	mempool bool
+	keys    Keys
 	// secretErr is why keys is nil.
 	secretErr error
 	view      *chain.View
@@ -136,20 +139,37 @@ func (s *Service) followChain(ctx context.Context, f *facts) error {
 	if err := s.checkCloses(ctx, f, closes); err != nil {
 		return err
 	}
-	if err := s.scanBlocks(ctx, f, now, ops); err != nil {
-		return err
-	}
-	if spends, err := f.view.MempoolSpends(ctx, ops); err == nil {
-		for i := range spends {
-			if f.spends[spends[i].OutPoint] == nil {
-				f.spends[spends[i].OutPoint] = &spends[i]
-			}
+	s.scanPatiently(ctx, f, now, ops)
+	// Where bitcoind itself does not answer, the mempool stays unseen and all
+	// else goes on.
+	spends, err := f.view.MempoolSpends(ctx, ops)
+	f.mempool = err == nil
+	for i := range spends {
+		if f.spends[spends[i].OutPoint] == nil {
+			f.spends[spends[i].OutPoint] = &spends[i]
 		}
-	} else if !errors.Is(err, chain.ErrUnsupported) {
-		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	s.noteCloses(ctx, f, closes)
 	return nil
+}
+
+// scanPause is how long blocks that cannot be read are left alone: a pruned one
+// keeps bcli busy for up to a minute.
+const scanPause = 2 * time.Minute
+
+// scanPatiently looks at the blocks. What it cannot read keeps no peer from
+// being asked.
+func (s *Service) scanPatiently(ctx context.Context, f *facts, now run, ops []wire.OutPoint) {
+	if s.Now().Before(s.scanAgain) {
+		return
+	}
+	if err := s.scanBlocks(ctx, f, now, ops); err != nil && ctx.Err() == nil {
+		s.scanAgain = s.Now().Add(scanPause)
+		s.log.WithError(err).Warn("a block cannot be read; until it can, closes may be seen late")
+	}
 }
 
 // checkCloses fills in the recorded closes whose block is still in the chain.
@@ -162,7 +182,7 @@ func (s *Service) checkCloses(ctx context.Context, f *facts, closes map[wire.Out
 		if err != nil {
 			continue
 		}
-		ok, err := f.view.Confirmed(ctx, *hash, c.Height)
+		ok, err := s.stillThere(ctx, f, *hash, c.Height)
 		if err != nil {
 			return err
 		}
@@ -176,6 +196,20 @@ func (s *Service) checkCloses(ctx context.Context, f *facts, closes map[wire.Out
 		f.spends[op] = spendBy(op, tx, c.Height, *hash)
 	}
 	return nil
+}
+
+// stillThere reports whether a block is in the chain. It is asked once for each
+// tip, and for a deep block no more, unless a reorganisation is noticed: without
+// bitcoind itself the answer costs a whole block.
+func (s *Service) stillThere(ctx context.Context, f *facts, block chainhash.Hash, height uint32) (bool, error) {
+	if at, asked := s.there[block]; asked && (at == f.tip || at >= height+deepBlocks) {
+		return true, nil
+	}
+	ok, err := f.view.Confirmed(ctx, block, height)
+	if ok && err == nil {
+		s.there[block] = f.tip
+	}
+	return ok && err == nil, err
 }
 
 // spendBy is the spend of an outpoint by a transaction in hand; nil where it
@@ -249,6 +283,7 @@ func (s *Service) rewind(ctx context.Context, was run) error {
 		now.ScannedTo, now.ScannedHash = 0, ""
 	}
 	s.log.Warn("the chain was reorganised; looking at the last blocks again")
+	clear(s.there)
 	s.keepScan(ctx, was, now)
 	s.nudge()
 	return nil
@@ -309,13 +344,13 @@ func (s *Service) noteCloses(ctx context.Context, f *facts, known map[wire.OutPo
 			c.Height, c.Block, c.SeenAt = 0, "", f.tip
 			t.Close = &c
 		}
-		if t.Close != nil && t.Close.Height == 0 && spend == nil && !f.view.HasNode() {
+		if t.Close != nil && t.Close.Height == 0 && spend == nil && !f.mempool {
 			// Nobody can look into the mempool; what is in hand is what is known.
 			if tx, err := chain.DecodeTx(t.Close.Raw); err == nil {
 				f.spends[op] = spendBy(op, tx, 0, chainhash.Hash{})
 			}
 		}
-		resend := t.Close != nil && t.Close.Height == 0 && t.resent < f.tip
+		resend := t.Close != nil && t.Close.Height == 0 && t.Close.resendable() && t.resent < f.tip
 		if resend {
 			t.resent = f.tip
 		}
@@ -331,6 +366,11 @@ func (s *Service) noteCloses(ctx context.Context, f *facts, known map[wire.OutPo
 		}
 	}
 }
+
+// resendable reports whether the close is one to send again. Our own commitment
+// is never published by this program (money rule 1), and one that its owner has
+// revoked helps nobody but the other side, which sends it itself.
+func (c *closing) resendable() bool { return c.Kind == kindTheirs || c.Kind == kindMutual }
 
 // resend publishes a close that is not confirmed: what goes out once is not
 // sent again by lightningd, and the peer may be gone.

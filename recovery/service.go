@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	"github.com/sirupsen/logrus"
 
 	"github.com/glrecover/glrecover/chain"
@@ -100,6 +101,11 @@ type Service struct {
 	// held.
 	saving sync.Mutex
 
+	// Of the engine's goroutine alone: blocks that were in the chain, and at
+	// which tip that was asked; and when blocks are looked at again.
+	there     map[chainhash.Hash]uint32
+	scanAgain time.Time
+
 	mu     sync.Mutex
 	run    *run
 	tracks map[channel.Key]*tracked
@@ -121,7 +127,7 @@ func New(d Deps) *Service {
 	return &Service{
 		Deps: d, node: d.Node, log: d.Log,
 		busy: make(chan struct{}, 1), wake: make(chan struct{}, 1), started: make(chan struct{}),
-		tracks: map[channel.Key]*tracked{},
+		tracks: map[channel.Key]*tracked{}, there: map[chainhash.Hash]uint32{},
 	}
 }
 
@@ -190,17 +196,21 @@ func (s *Service) ChannelStateChanged(api.StateChange) { s.nudge() }
 // view is the chain as lightningd and, where it can be reached, bitcoind see it.
 func (s *Service) view(ctx context.Context) *chain.View {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.chainView != nil && s.chainView.HasNode() {
-		return s.chainView
+	known := s.chainView
+	s.mu.Unlock()
+	if known != nil && known.HasNode() {
+		return known
 	}
+	// Not under the lock: lightningd may be slow, and the guard must answer.
 	var node chain.Node
 	if s.Bitcoind != nil {
 		if configs, err := s.node.Configs(ctx); err == nil {
 			node = s.Bitcoind(s.facts, configs)
 		}
 	}
-	if s.chainView == nil || node != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.chainView == nil || (node != nil && !s.chainView.HasNode()) {
 		s.chainView = chain.New(s.Backend, node)
 	}
 	return s.chainView

@@ -45,6 +45,8 @@ const (
 	// minFundingConfs: below it a peer that is told to fail the channel may
 	// forget it, and lightningd's stub tells it so by itself.
 	minFundingConfs = 3
+	// deepBlocks is from when on a block is taken to stay.
+	deepBlocks = 12
 	// finalConfs is when lightningd itself forgets a closed channel.
 	finalConfs = 100
 	// stuckBlocks is how long a close may stay unconfirmed.
