@@ -252,3 +252,27 @@ func wantRefusal(t *testing.T, err error, name string, code int) {
 		t.Errorf("got %v, want a refusal %s (%d)", err, name, code)
 	}
 }
+
+func TestPluginStartedByCommandAnswersAndStopsByCommand(t *testing.T) {
+	t.Parallel()
+	h.Need(t, h.Lightningd, h.BitcoindD)
+	n := h.New(t)
+	own := openCorpus(t, "three-peers")
+	node := n.CLN("node", h.CLNConfig{Secret: own.secret})
+	node.StartPlugin()
+	answer, err := node.Glrecover(h.Params{"backup": own.path, "dry_run": true})
+	if err != nil || answer.Results()["would_import"] != 5 {
+		t.Fatalf("dry run: %v %v", answer, err)
+	}
+	pids := node.PluginPIDs()
+	node.Must("plugin", h.Params{"subcommand": "stop", "plugin": "glrecover"}, nil)
+	h.Wait(t, "the plugin to end", func() error {
+		if now := node.PluginPIDs(); len(now) > 0 {
+			return fmt.Errorf("%v of %v", now, pids)
+		}
+		return nil
+	})
+	if !node.Running() {
+		t.Error("lightningd died")
+	}
+}
