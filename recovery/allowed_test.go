@@ -282,7 +282,9 @@ func TestADryRunAsksForNoBlockThatMayBePruned(t *testing.T) {
 func TestTheRealRunIsSeenByTheStandIn(t *testing.T) {
 	b := readCorpus(t, "used-both-ways")
 	n := newStandIn(t, b, false)
-	n.Handle("datastore", func(json.RawMessage) (any, error) { return nil, errors.New("database is full") })
+	for _, method := range []string{"datastore", "deldatastore"} {
+		n.Handle(method, func(json.RawMessage) (any, error) { return nil, errors.New("database is full") })
+	}
 	peers := &fakePeers{numbers: map[channel.ID]peer.Reestablish{}}
 	s := n.service("used-both-ways", peers)
 	p := pathOf(t, "used-both-ways")

@@ -135,12 +135,14 @@ func (s *Service) advance(ctx context.Context, k channel.Key, f *facts) {
 	}
 	t.look(f)
 	changed := t.noteCredit()
+	was := t.State
 	to, reason := next(&t.track, t.verdict, t.found, f)
 	s.mu.Unlock()
 	if changed {
 		s.keep(ctx, k)
 	}
-	s.setState(ctx, k, to, reason)
+	// What an alarm or a session found out meanwhile stands.
+	s.setStateIf(ctx, k, to, reason, func(st State) bool { return st == was })
 }
 
 // look derives again what the closing transaction is and what of it the wallet

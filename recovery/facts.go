@@ -84,31 +84,52 @@ func (f *facts) creditedOf(tx *wire.MsgTx) []WalletOutput {
 	return out
 }
 
-// setScanFrom decides from which block on the chain is looked at: from now for
-// an output that is there now, else from when the backup was written.
-func (s *Service) setScanFrom(ctx context.Context, r *run, items []*item) error {
+// scanStart decides from which block on the chain is looked at: for outputs that
+// were there when lightningd stood at its present height, from there; for others
+// from when the backup was written. 0 where that cannot be told.
+func (s *Service) scanStart(ctx context.Context, created time.Time, items []*item) (uint32, error) {
+	if len(items) == 0 {
+		return 0, nil
+	}
 	view := s.view(ctx)
 	tip, err := view.Tip(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	from := tip
 	for _, it := range items {
-		// A dump of vlsd's storage has no date.
-		if it.evidence.State == chain.FundingUnknown && !r.BackupCreated.IsZero() {
-			at, err := lookFrom(ctx, view, r.BackupCreated, tip)
-			if err != nil {
-				return err
-			}
-			from = min(from, at)
-			break
+		// The evidence is older than the tip: blocks came while the plan was made.
+		if it.at > 0 {
+			from = min(from, it.at)
 		}
 	}
-	// An earlier scan that is further back is kept.
-	if r.ScanFrom == 0 || from < r.ScanFrom {
-		r.ScanFrom, r.ScannedTo, r.ScannedHash = from, 0, ""
+	// A dump of vlsd's storage has no date.
+	if created.IsZero() {
+		return from, nil
 	}
-	return nil
+	for _, it := range items {
+		if it.evidence.State == chain.FundingUnknown {
+			at, err := lookFrom(ctx, view, created, tip)
+			return min(from, at), err
+		}
+	}
+	return from, nil
+}
+
+// lookFrom makes the engine look at the blocks from a height on, also at those
+// that it has looked at already: it did not look for the new channels. An
+// earlier start is kept; 0 changes nothing.
+func (r *run) lookFrom(from uint32) {
+	if from == 0 {
+		return
+	}
+	r.scan++
+	if r.ScanFrom == 0 || from < r.ScanFrom {
+		r.ScanFrom = from
+	}
+	if r.ScannedTo >= from {
+		r.ScannedTo, r.ScannedHash = from-1, ""
+	}
 }
 
 // followChain looks at new blocks and at the mempool for spends of the funding
@@ -293,7 +314,7 @@ func (s *Service) rewind(ctx context.Context, was run) error {
 // meanwhile.
 func (s *Service) keepScan(ctx context.Context, was, now run) {
 	s.mu.Lock()
-	if s.run == nil || s.run.ScanFrom != was.ScanFrom || s.run.ScannedTo != was.ScannedTo {
+	if s.run == nil || s.run.scan != was.scan {
 		s.mu.Unlock()
 		return
 	}

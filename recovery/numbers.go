@@ -101,7 +101,6 @@ func (s *Service) readPeer(ctx context.Context, peers Peers, keys Keys, id chann
 // weigh compares one channel's numbers with the backup's.
 func (s *Service) weigh(it *item, r peer.Reestablish, keys Keys, p api.RecoverParams) {
 	v := freshness(it.ch, r, keys)
-	it.staleAllowed = it.staleAllowed || slices.Contains(p.Override, string(failure.PeerStale))
 	it.numbers = &numbers{NextCommitment: r.NextCommitment, NextRevocation: r.NextRevocation, At: s.Now(), Verdict: string(v.Kind)}
 	it.answer.Peer = &PeerNumbers{NextCommitment: r.NextCommitment, NextRevocation: r.NextRevocation, Verdict: string(v.Kind)}
 	switch v.Kind {
@@ -110,6 +109,8 @@ func (s *Service) weigh(it *item, r peer.Reestablish, keys Keys, p api.RecoverPa
 	case peer.FalseProof:
 		it.warn("%s: do not trust what this peer says", v.Reason)
 	case peer.PeerStale:
+		// The override is for the peers that are stale now, for no other.
+		it.staleAllowed = it.staleAllowed || slices.Contains(p.Override, string(failure.PeerStale))
 		if it.staleAllowed {
 			it.warn("%s; the override was given", v.Reason)
 			return

@@ -20,6 +20,8 @@ type item struct {
 	answer ChannelAnswer
 	// evidence of the funding output at the time of the plan.
 	evidence chain.FundingEvidence
+	// at is a height at which the evidence was still to come; 0 if unknown.
+	at uint32
 	// verdict is what a spend in hand is for us.
 	verdict *verdict
 	numbers *numbers
@@ -98,7 +100,7 @@ func (s *Service) plan(ctx context.Context, b *loaded, sit *situation, p api.Rec
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
-		it := &item{ch: c, answer: describe(c)}
+		it := &item{ch: c, answer: describe(c), at: sit.info.Height}
 		choice, seen := addresses[c.Peer]
 		if !seen {
 			choice = scbconv.Choose(s.candidates(ctx, b.Backup, given, c.Peer))

@@ -42,6 +42,9 @@ type run struct {
 	ScanFrom    uint32 `json:"scan_from,omitempty"`
 	ScannedTo   uint32 `json:"scanned_to,omitempty"`
 	ScannedHash string `json:"scanned_hash,omitempty"`
+	// scan counts how often the start was set: a look that began before does not
+	// count for the channels that came since.
+	scan int
 	// Alive is why all nudges have stopped, "" where nothing speaks of a hosted
 	// node that is alive.
 	Alive string `json:"hosted_node_alive,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
@@ -112,7 +113,7 @@ func (s *Service) accept(ctx context.Context, override []string) {
 			// now.
 			t.Numbers = nil
 		}
-		if stale {
+		if t.State == PeerStale && stale {
 			t.StaleAllowed = true
 		}
 	}
@@ -165,17 +166,21 @@ func nextSteps(a *Answer) []string {
 }
 
 // record writes what is known of each channel before anything has an effect.
-// Channels that are followed already keep their record.
+// Channels that are followed already keep their record. After an error nothing
+// of this call is left for the engine to import.
 func (s *Service) record(ctx context.Context, b *loaded, items []*item, rest []ChannelAnswer) error {
 	pending := slices.ContainsFunc(items, (*item).pending)
-	s.mu.Lock()
-	r := s.run
-	if r == nil {
-		r = &run{}
+	from, err := s.scanStart(ctx, b.CreatedAt, s.unfollowed(items))
+	if err != nil {
+		s.log.WithError(err).Warn("the height to look back to is unknown; only new blocks are looked at")
 	}
-	next := *r
-	s.mu.Unlock()
-
+	// In one go: the engine writes to the same record.
+	s.mu.Lock()
+	before := s.run
+	next := &run{}
+	if before != nil {
+		*next = *before
+	}
 	next.Version, next.NodeID, next.Network = recordVersion, b.NodeID, s.facts.Network
 	next.BackupSHA256, next.BackupPath, next.BackupCreated = b.sha256, b.path, b.CreatedAt
 	next.Unread = nil
@@ -187,25 +192,77 @@ func (s *Service) record(ctx context.Context, b *loaded, items []*item, rest []C
 	if pending {
 		next.Imported, next.Mark, next.Restarted = s.Now(), s.Mark, false
 	}
-	if err := s.setScanFrom(ctx, &next, items); err != nil {
-		s.log.WithError(err).Warn("the height to look back to is unknown; only new blocks are looked at")
-	}
-	s.mu.Lock()
-	before := s.run
-	s.run = &next
-	s.mu.Unlock()
-	if err := s.saveRun(ctx); err != nil {
-		s.mu.Lock()
-		s.run = before
-		s.mu.Unlock()
-		return err
-	}
+	next.lookFrom(from)
+	s.run = next
+	fresh := map[channel.Key]bool{}
 	for _, it := range items {
-		if err := s.recordItem(ctx, it); err != nil {
-			return err
+		fresh[it.ch.Key] = s.tracks[it.ch.Key] == nil
+	}
+	s.mu.Unlock()
+
+	err = s.saveRun(ctx)
+	for _, it := range items {
+		if err == nil {
+			err = s.recordItem(ctx, it)
 		}
 	}
-	return nil
+	if err == nil {
+		return nil
+	}
+	for _, it := range items {
+		if fresh[it.ch.Key] {
+			s.drop(ctx, it.ch.Key)
+		}
+	}
+	s.undoRun(ctx, before)
+	return err
+}
+
+// undoRun takes back that something was imported.
+func (s *Service) undoRun(ctx context.Context, before *run) {
+	s.mu.Lock()
+	if before != nil {
+		s.run.Imported, s.run.Mark, s.run.Restarted = before.Imported, before.Mark, before.Restarted
+	} else {
+		s.run = nil
+	}
+	s.mu.Unlock()
+	var err error
+	if before != nil {
+		err = s.saveRun(ctx)
+	} else {
+		err = s.node.DeleteRecord(ctx, recordRun)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.WithError(err).Warn("the record of the recovery could not be taken back")
+	}
+}
+
+// unfollowed are the items that nobody has looked for in the blocks.
+func (s *Service) unfollowed(items []*item) []*item {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []*item
+	for _, it := range items {
+		if t := s.tracks[it.ch.Key]; t == nil || t.State == LeftOut || s.run == nil || s.run.ScanFrom == 0 {
+			out = append(out, it)
+		}
+	}
+	return out
+}
+
+// drop takes a track out of memory and, as far as possible, out of the record.
+func (s *Service) drop(ctx context.Context, k channel.Key) {
+	s.mu.Lock()
+	t := s.tracks[k]
+	delete(s.tracks, k)
+	s.mu.Unlock()
+	if t == nil {
+		return
+	}
+	if err := s.node.DeleteRecord(ctx, t.key()); err != nil && ctx.Err() == nil {
+		s.log.WithError(err).Warnf("the record of channel %s could not be deleted", k)
+	}
 }
 
 // recordItem begins or refreshes the track of one channel.
@@ -213,7 +270,8 @@ func (s *Service) recordItem(ctx context.Context, it *item) error {
 	s.mu.Lock()
 	t := s.tracks[it.ch.Key]
 	s.mu.Unlock()
-	if t == nil {
+	isNew := t == nil
+	if isNew {
 		t = &tracked{track: track{Channel: stripped(it.ch), State: Imported, Since: s.Now()}}
 		switch it.answer.Result {
 		case NotYetConfirmed:
@@ -221,15 +279,21 @@ func (s *Service) recordItem(ctx context.Context, it *item) error {
 		case StalePeer:
 			t.State, t.Reason = PeerStale, it.answer.Reason
 		case AlreadyResolved:
-			t.State, t.Reason = Resolved, it.answer.Reason
+			// lightningd also forgets closes of which it could claim nothing.
+			t.State, t.Reason = NeedsOperator, "lightningd has closed this channel and forgotten it; the close is looked for in the blocks since the backup"
 		case "", AlreadyImported:
 		case DidImport, WouldImport, ClosedBefore, DBIDTaken, RefusedEntry, BadEntry, NeverOpened, NoAddress, ImportFailed:
 			t.State, t.Reason = LeftOut, it.answer.Reason
 		}
 	}
 	s.mu.Lock()
-	if it.choice.Source != scbconv.FromPlaceholder || t.Address == "" {
-		t.Address, t.Source = it.choice.Address.String(), string(it.choice.Source)
+	if newer(it.ch, &t.Channel) {
+		t.Channel = stripped(it.ch)
+		t.verdict, t.judged = nil, judged{}
+	}
+	if addr := it.choice.Address.String(); addr != t.Address && (it.choice.Source != scbconv.FromPlaceholder || t.Address == "") {
+		t.Address, t.Source = addr, string(it.choice.Source)
+		t.next, t.tries = time.Time{}, 0
 	}
 	t.StaleAllowed = t.StaleAllowed || it.staleAllowed
 	// Numbers that are read while lightningd does not have the channel are from
@@ -237,13 +301,30 @@ func (s *Service) recordItem(ctx context.Context, it *item) error {
 	if it.numbers != nil && (t.Numbers == nil || it.pending() || it.answer.Result == StalePeer) {
 		t.Numbers = it.numbers
 	}
-	t.Gone = it.evidence.State == chain.FundingUnknown && t.Close == nil
+	// An answer that fails to come later on takes nothing back.
+	unknown := it.evidence.State == chain.FundingUnknown && t.Close == nil
+	t.Gone = unknown && (t.Gone || isNew)
 	if spend := it.evidence.Spend; spend != nil && t.Close == nil {
 		t.Close = closingOf(spend, 0)
 	}
 	s.tracks[it.ch.Key] = t
 	s.mu.Unlock()
 	return s.saveTrack(ctx, it.ch.Key)
+}
+
+// newer reports whether a state of the same channel is a later one: somebody has
+// found a better backup.
+func newer(c, than *channel.Channel) bool {
+	if c.Funding != than.Funding {
+		return false
+	}
+	a, b := &c.State, &than.State
+	return a.NextHolderCommitNum >= b.NextHolderCommitNum &&
+		a.NextCounterpartyCommitNum >= b.NextCounterpartyCommitNum &&
+		a.NextCounterpartyRevokeNum >= b.NextCounterpartyRevokeNum &&
+		(a.NextHolderCommitNum > b.NextHolderCommitNum ||
+			a.NextCounterpartyCommitNum > b.NextCounterpartyCommitNum ||
+			a.NextCounterpartyRevokeNum > b.NextCounterpartyRevokeNum)
 }
 
 // afterImport corrects the tracks of the channels that lightningd did not take.
