@@ -49,6 +49,8 @@ func filter(in io.Reader, out io.Writer) bool {
 			}
 			delete(kept, current)
 			fmt.Fprintln(out, line)
+		case line == "PASS":
+			passed = true // of a test binary that was run by itself
 		case raw, summary.MatchString(line):
 			failed = failed || strings.HasPrefix(line, "FAIL") || strings.HasPrefix(line, "panic:")
 			passed = passed || strings.HasPrefix(line, "ok")
