@@ -151,7 +151,7 @@ func gather(t *testing.T, names ...string) *crowd {
 	nodes := make([]*h.CLN, len(names))
 	for i, name := range names {
 		starts = append(starts, func() {
-			nodes[i] = n.CLN(name, h.CLNConfig{Options: []string{"dev-allow-localhost"}})
+			nodes[i] = n.CLN(name, h.CLNConfig{Options: []string{"dev-allow-localhost"}, Hold: name == "htlcs"})
 		})
 	}
 	h.Together(t, starts...)
@@ -160,6 +160,9 @@ func gather(t *testing.T, names ...string) *crowd {
 		c.peer[name] = nodes[i]
 		c.lane[name] = &h.Lane{From: c.lost, To: nodes[i], Sat: 700_000}
 		lanes = append(lanes, c.lane[name])
+	}
+	if hidden := c.peer["hidden"]; hidden != nil {
+		c.lost.OmitPeer(hidden.ID)
 	}
 	// What carries the gossip.
 	if c.peer["mover"] != nil {
@@ -172,6 +175,11 @@ func gather(t *testing.T, names ...string) *crowd {
 		stops = append(stops, func() { c.peer[name].Stop() })
 	}
 	h.Together(t, uses...)
+	if holder := c.peer["htlcs"]; holder != nil {
+		holder.HoldHTLCs()
+		n.OfferOver(c.lane["htlcs"], c.lost, weOffered*1000)
+		waitPending(t, c.lost, c.lane["htlcs"].Funding, 1)
+	}
 	backup := c.lost.GenuineBackup()
 	for _, name := range names {
 		c.held[name] = backup.Held(t, c.lost, c.peer[name])

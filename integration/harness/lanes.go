@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // Lane is one channel of a scenario that opens many at once.
@@ -269,6 +271,24 @@ func (n *CLN) Version() string {
 	}
 	n.Must("getinfo", nil, &a)
 	return a.Version
+}
+
+// KillAlone ends lightningd alone with SIGKILL and waits until all that it had
+// started has noticed and ended.
+func (n *CLN) KillAlone() {
+	n.net.T.Helper()
+	_ = n.proc.Signal(syscall.SIGKILL)
+	if err := n.proc.Wait(Timeout); err != nil {
+		n.net.T.Fatalf("%s after SIGKILL: %v", n.Name, err)
+	}
+	for _, program := range []string{"lightning_connectd", filepath.Base(PluginBinary(n.net.T))} {
+		Wait(n.net.T, program+" to end without lightningd", func() error {
+			if pids := n.proc.Children(program); len(pids) > 0 {
+				return fmt.Errorf("runs as %v", pids)
+			}
+			return nil
+		})
+	}
 }
 
 // Tx is a transaction as bitcoind decodes it.
