@@ -45,7 +45,7 @@ func Diagnose(ctx context.Context, want channel.PubKey, source *keychain.Source,
 // words: it makes the same node, but not the same on-chain wallet.
 const WalletWarning = "this hsm_secret holds words: node and channels are the right ones, " +
 	"but lightningd makes another on-chain wallet from it, which sees neither the old node's coins nor what is paid to its old addresses. " +
-	"For the whole, start the node with the 32-byte file that glrecover hsm-secret writes"
+	"For the whole, start a node in a fresh directory with the 32-byte file that glrecover hsm-secret writes"
 
 // Warnings lists what the user must know about an otherwise right secret.
 func Warnings(secret *keychain.Secret) []string {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/vlsstate"
 )
 
 // Answer is what glrecover says. Amounts are in msat, hashes in hex lower case,
@@ -30,11 +31,15 @@ type BackupFacts struct {
 	SHA256     string `json:"sha256"`
 	CreatedAt  string `json:"created_at,omitempty"`
 	AgeSeconds int64  `json:"age_seconds,omitempty"`
-	Strategy   string `json:"strategy"`
+	// Strategy is the signer's; a dump of vlsd's storage has none.
+	Strategy string `json:"strategy,omitempty"`
 }
 
 func factsOf(b *loaded, now time.Time) BackupFacts {
-	f := BackupFacts{SHA256: b.sha256, Strategy: b.Strategy.String()}
+	f := BackupFacts{SHA256: b.sha256}
+	if b.Source != vlsstate.FromDump {
+		f.Strategy = b.Strategy.String()
+	}
 	if !b.CreatedAt.IsZero() {
 		f.CreatedAt = b.CreatedAt.UTC().Format(time.RFC3339)
 		f.AgeSeconds = int64(now.Sub(b.CreatedAt).Seconds())

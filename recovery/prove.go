@@ -3,6 +3,7 @@ package recovery
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/glrecover/glrecover/channel"
@@ -52,6 +53,18 @@ func (s *Service) proveSecret(b *vlsstate.Backup) *proven {
 		}
 	}
 	return p
+}
+
+// onChainStep says how the coins that the lost node had on chain come back:
+// with a rescan, but never to a node whose hsm_secret holds words.
+func onChainStep(a *Answer) string {
+	const height = "rescan=-HEIGHT, HEIGHT being a block from before they were paid; it takes a while."
+	if slices.Contains(a.Warnings, proof.WalletWarning) {
+		return "The coins that the lost node had on chain stay invisible here, with a rescan too, because this hsm_secret holds words. " +
+			"When all channels are resolved and their coins are moved on, stop this node for good and start another in a fresh directory, " +
+			"with the 32-byte file that glrecover hsm-secret writes and with " + height
+	}
+	return "The coins that the lost node had on chain show after one restart of lightningd with " + height
 }
 
 // diagnoseTime bounds the search for the mistake behind a wrong secret.

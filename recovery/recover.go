@@ -160,8 +160,7 @@ func nextSteps(a *Answer) []string {
 		steps = append(steps, fmt.Sprintf("%d channels are only in a copy that a peer kept of the lost node's own backup (extra_channels). "+
 			"Import each with lightning-cli recoverchannel '[\"SCB\"]'; glrecover cannot follow them.", len(a.Extra)))
 	}
-	steps = append(steps, "The coins that the lost node had on chain show after one restart of lightningd with rescan=-HEIGHT, "+
-		"HEIGHT being a block from before they were paid; it takes a while.")
+	steps = append(steps, onChainStep(a))
 	return append(steps, "When all is resolved, move the coins to a new seed, never use this node id for a Lightning node again, and keep the backup file.")
 }
 

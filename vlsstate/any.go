@@ -147,9 +147,13 @@ func parseDump(parts stream) (*Backup, error) {
 		return nil, err
 	}
 	if parts.skipped > 0 {
+		reason := "1 line of the dump is no entry; it was skipped"
+		if parts.skipped > 1 {
+			reason = fmt.Sprintf("%d lines of the dump are no entries; they were skipped", parts.skipped)
+		}
 		b.Problems = append(b.Problems, &EntryError{
 			Kind:   KindUnknown,
-			Reason: fmt.Sprintf("%d lines of the dump are no entries; they were skipped", parts.skipped),
+			Reason: reason,
 			Effect: Noted,
 		})
 	}

@@ -98,7 +98,7 @@ func TestADumpBetweenLogLinesIsReadAndTheLinesAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(got.Channels, want.Channels) || len(got.Problems) != 1 ||
-		got.Problems[0].Effect != Noted || !strings.Contains(got.Problems[0].Reason, "2 lines") {
+		got.Problems[0].Effect != Noted || !strings.Contains(got.Problems[0].Error(), "the input: 2 lines of the dump are no entries") {
 		t.Errorf("problems %v", got.Problems)
 	}
 }

@@ -79,6 +79,8 @@ func (e *EntryError) Error() string {
 		what = fmt.Sprintf("channel %s", e.Channel)
 	case e.Peer != nil:
 		what = fmt.Sprintf("peer %s", e.Peer)
+	case e.Kind == KindUnknown && e.Position == 0:
+		what = "the input"
 	case e.Position == 0:
 		what = fmt.Sprintf("%s entry", e.Kind)
 	default:

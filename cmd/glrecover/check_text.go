@@ -9,6 +9,7 @@ import (
 	proofs "github.com/glrecover/glrecover/proof"
 	"github.com/glrecover/glrecover/rehearsal"
 	"github.com/glrecover/glrecover/scbconv"
+	"github.com/glrecover/glrecover/vlsstate"
 )
 
 // mostLines is how many channels a page lists; those without a problem are only
@@ -27,7 +28,7 @@ func checkText(r *rehearsal.Report) string {
 		written = fmt.Sprintf("%s UTC (%s)", at.Format(time.DateTime), age(time.Duration(r.Backup.AgeSeconds)*time.Second))
 	}
 	head.row("Written", written)
-	head.row("Strategy", strings.ReplaceAll(r.Backup.Strategy, "_", " "))
+	head.row("Strategy", strategyText(&r.Backup))
 	head.row("Channels", totalsText(r.Totals))
 	if r.Secret != nil {
 		head.row("Secret", secretText(r.Secret))
@@ -57,6 +58,13 @@ func checkText(r *rehearsal.Report) string {
 		s.WriteString("Without --node nobody can tell whether this file is the latest.\n")
 	}
 	return s.String()
+}
+
+func strategyText(b *rehearsal.Backup) string {
+	if b.Source == vlsstate.FromDump.String() {
+		return noStrategy
+	}
+	return strings.ReplaceAll(b.Strategy, "_", " ")
 }
 
 func verdictText(r *rehearsal.Report) string {

@@ -66,10 +66,13 @@ func (inv *inventory) channelsText() string {
 	return s
 }
 
+// noStrategy stands where a strategy would: vlsd writes by none.
+const noStrategy = "none: this is a dump of vlsd's storage"
+
 func (f *backupFacts) strategyText() string {
 	switch {
 	case f.source == vlsstate.FromDump:
-		return "none: this is a dump of vlsd's storage"
+		return noStrategy
 	case f.source == vlsstate.FromMerge:
 		return "several inputs; of each entry the newest counts"
 	case f.strategy.Kind == vlsstate.Periodic:
