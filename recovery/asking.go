@@ -92,17 +92,23 @@ func (s *Service) allNeedSecret(ctx context.Context, err error) {
 
 // askPeer asks one peer for each of its channels, one at a time.
 func (s *Service) askPeer(ctx context.Context, p channel.PubKey, keys []channel.Key, f *facts) {
+	asked := false
 	defer func() {
 		s.mu.Lock()
 		s.keyUsers--
 		s.mu.Unlock()
-		s.nudge()
+		if asked {
+			s.nudge() // the close may be there already
+			return
+		}
+		s.hurry()
 	}()
 	for _, k := range keys {
 		s.askChannel(ctx, p, k, f)
 		s.mu.Lock()
 		if t := s.tracks[k]; t != nil {
 			t.asking = false
+			asked = asked || t.State == CloseRequested
 		}
 		s.mu.Unlock()
 	}
@@ -340,7 +346,7 @@ func (s *Service) PeerConnected(id channel.PubKey) {
 	}
 	s.mu.Unlock()
 	if found {
-		s.nudge()
+		s.hurry()
 	}
 }
 

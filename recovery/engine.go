@@ -14,8 +14,12 @@ import (
 // Pace of the engine.
 const (
 	// idlePace is how often the chain and lightningd are looked at while
-	// something is under way and nothing wakes the engine.
-	idlePace = 15 * time.Second
+	// something is under way and nothing wakes the engine. Whatever does, there
+	// is a pause of at least lookPause, and of lookRatio times what the last look
+	// took, before the next.
+	idlePace  = 15 * time.Second
+	lookPause = 50 * time.Millisecond
+	lookRatio = 3
 	// asksAtOnce bounds the sessions with different peers.
 	asksAtOnce = 8
 	firstRetry = time.Second
@@ -60,7 +64,7 @@ func retryAfter(tries int) time.Duration {
 }
 
 // engine follows all channels until ctx ends. One step looks at everything
-// once; a step never waits for a peer.
+// at most once; a step never waits for a peer.
 func (s *Service) engine(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -83,10 +87,20 @@ const never = 24 * time.Hour
 func (s *Service) step(ctx context.Context) time.Duration {
 	if !s.active() {
 		s.dropKeys()
+		s.seen = nil
 		return never
 	}
+	// A look asks lightningd and bitcoind for everything: the end of each of
+	// many sessions is no reason for one.
+	if left := s.nextLook(); left > 0 {
+		return min(left, s.askDue(ctx, s.seen))
+	}
+	s.lookWanted.Store(false)
+	begun := time.Now()
 	f, err := s.survey(ctx)
+	s.seen, s.seenAt, s.seenIn = f, time.Now(), time.Since(begun)
 	if err != nil {
+		s.seen = nil
 		if ctx.Err() == nil {
 			s.log.WithError(err).Warn("lightningd or its bitcoin backend does not answer; trying again")
 		}
@@ -98,6 +112,21 @@ func (s *Service) step(ctx context.Context) time.Duration {
 	s.payForStuck(ctx, f)
 	s.importLate(ctx, f)
 	return s.askDue(ctx, f)
+}
+
+// nextLook is the time that is left until the next look is due.
+func (s *Service) nextLook() time.Duration {
+	if s.seen == nil {
+		return 0
+	}
+	pace := idlePace
+	switch {
+	case s.lookWanted.Load():
+		pace = max(lookPause, lookRatio*s.seenIn)
+	case s.seen.keys == nil:
+		pace = secretRetry
+	}
+	return pace - time.Since(s.seenAt)
 }
 
 // active reports whether any channel is not done.

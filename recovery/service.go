@@ -3,6 +3,7 @@ package recovery
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
@@ -87,8 +88,10 @@ type Service struct {
 
 	// busy is held by the one call that imports.
 	busy chan struct{}
-	// wake tells the engine that something happened.
-	wake chan struct{}
+	// wake tells the engine that something happened, lookWanted that it was
+	// something to look at.
+	wake       chan struct{}
+	lookWanted atomic.Bool
 	// started is closed when the record has been read: before, nobody knows
 	// whether an opening is safe.
 	started chan struct{}
@@ -105,6 +108,11 @@ type Service struct {
 	// which tip that was asked; and when blocks are looked at again.
 	there     map[chainhash.Hash]uint32
 	scanAgain time.Time
+	// seen is the last look, which ended at seenAt and took seenIn; nil if it
+	// failed.
+	seen   *facts
+	seenAt time.Time
+	seenIn time.Duration
 
 	mu     sync.Mutex
 	run    *run
@@ -176,8 +184,14 @@ func (s *Service) restarted(r *run, facts api.Node) bool {
 	return s.Mark != "" && r.Mark != "" && s.Mark != r.Mark
 }
 
-// nudge wakes the engine.
+// nudge wakes the engine for a look at everything.
 func (s *Service) nudge() {
+	s.lookWanted.Store(true)
+	s.hurry()
+}
+
+// hurry wakes the engine to see which peers are due.
+func (s *Service) hurry() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
