@@ -104,7 +104,9 @@ func (s *Service) askPeer(ctx context.Context, p channel.PubKey, keys []channel.
 		s.hurry()
 	}()
 	for _, k := range keys {
-		s.askChannel(ctx, p, k, f)
+		if !s.guarded("a session with "+p.String(), func() { s.askChannel(ctx, p, k, f) }) {
+			s.retryLater(k)
+		}
 		s.mu.Lock()
 		if t := s.tracks[k]; t != nil {
 			t.asking = false
@@ -169,6 +171,10 @@ func (s *Service) answered(ctx context.Context, k channel.Key, was *track, o *pe
 	case peer.ClosedSaid, peer.Asked:
 		s.mu.Lock()
 		t := s.tracks[k]
+		if t == nil {
+			s.mu.Unlock()
+			return
+		}
 		t.Asked, t.Said = s.Now(), o.Reason
 		t.Address, t.Source = addr.String(), source
 		t.tries++

@@ -9,6 +9,7 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
 
 	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/lightningd"
 )
 
 // Pace of the engine.
@@ -75,7 +76,9 @@ func (s *Service) engine(ctx context.Context) {
 		case <-s.wake:
 		case <-timer.C:
 		}
-		timer.Reset(s.step(ctx))
+		wait := lastRetry
+		s.guarded("the engine", func() { wait = s.step(ctx) })
+		timer.Reset(wait)
 	}
 }
 
@@ -107,8 +110,9 @@ func (s *Service) step(ctx context.Context) time.Duration {
 		return lastRetry / 60
 	}
 	for _, k := range s.followed() {
-		s.advance(ctx, k, f)
+		s.guarded("channel "+k.String(), func() { s.advance(ctx, k, f) })
 	}
+	s.alarmAboutOpenings(ctx, f)
 	s.payForStuck(ctx, f)
 	s.importLate(ctx, f)
 	return s.askDue(ctx, f)
@@ -154,24 +158,51 @@ func (s *Service) followed() []channel.Key {
 	return keys
 }
 
+// guarded keeps a panic from ending the plugin, and with it the guard against
+// openings; false after one. What one transaction or one peer brings about stops
+// no other channel.
+func (s *Service) guarded(what string, f func()) (ok bool) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			lightningd.LogPanic(s.log, what, cause)
+			ok = false
+		}
+	}()
+	f()
+	return true
+}
+
 // advance moves one channel to the state that the facts say it is in.
 func (s *Service) advance(ctx context.Context, k channel.Key, f *facts) {
-	s.mu.Lock()
-	t := s.tracks[k]
-	if t == nil {
-		s.mu.Unlock()
-		return
-	}
-	t.look(f)
-	changed := t.noteCredit()
-	was := t.State
-	to, reason := next(&t.track, t.verdict, t.found, f)
-	s.mu.Unlock()
-	if changed {
+	m := s.consider(k, f)
+	if m.changed {
 		s.keep(ctx, k)
 	}
 	// What an alarm or a session found out meanwhile stands.
-	s.setStateIf(ctx, k, to, reason, func(st State) bool { return st == was })
+	s.setStateIf(ctx, k, m.to, m.reason, func(st State) bool { return st == m.from })
+}
+
+// move is where the facts bring a channel.
+type move struct {
+	from, to State
+	reason   string
+	// changed says that the rest of the track changed.
+	changed bool
+}
+
+// consider looks at one channel.
+func (s *Service) consider(k channel.Key, f *facts) (m move) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tracks[k]
+	if t == nil {
+		return m
+	}
+	t.look(f)
+	m.changed = t.noteCredit()
+	m.from = t.State
+	m.to, m.reason = next(&t.track, t.verdict, t.found, f)
+	return m
 }
 
 // look derives again what the closing transaction is and what of it the wallet

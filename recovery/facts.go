@@ -346,6 +346,10 @@ func (s *Service) noteCloses(ctx context.Context, f *facts, known map[wire.OutPo
 	for _, k := range s.followed() {
 		s.mu.Lock()
 		t := s.tracks[k]
+		if t == nil {
+			s.mu.Unlock()
+			continue
+		}
 		op := t.Channel.Funding
 		spend := f.spends[op]
 		before := t.Close

@@ -40,6 +40,8 @@ type fakeNode struct {
 	// refuse makes recoverchannel fail for calls that hold the dbid.
 	refuse  map[uint64]bool
 	effects []string
+	// looks counts the calls of listfunds: the engine's looks at everything.
+	looks int
 	// onEffect, if set, may fail a call with an effect, before it happens.
 	onEffect func(call string) error
 }
@@ -99,6 +101,7 @@ func (n *fakeNode) GossipUpdate(context.Context, channel.PubKey) (time.Time, err
 func (n *fakeNode) Wallet(context.Context) ([]WalletOutput, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.looks++
 	return slices.Clone(n.wallet), nil
 }
 
@@ -282,6 +285,22 @@ func (w *world) until(what string, ok func() bool) {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+}
+
+// lookTwice waits until the engine has looked at everything twice: after the
+// second look began, the first one's consequences are drawn.
+func (w *world) lookTwice() {
+	w.t.Helper()
+	looks := func() int {
+		w.node.mu.Lock()
+		defer w.node.mu.Unlock()
+		return w.node.looks
+	}
+	before := looks()
+	w.until("two looks", func() bool {
+		w.nudge()
+		return looks() > before+1
+	})
 }
 
 func (w *world) recover(p api.RecoverParams) (*Answer, error) {

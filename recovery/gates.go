@@ -31,6 +31,8 @@ type situation struct {
 	entries []loadedEntry
 	gossip  *GossipNode
 	update  time.Time
+	// alive is the standing alarm about the hosted node, "" for none.
+	alive string
 }
 
 // loadedEntry is a channel of this node with its dbid.
@@ -156,6 +158,11 @@ func foreignChannels(b *vlsstate.Backup, s *situation) error {
 // and cannot be ours: a node without public channels of its own announces
 // nothing.
 func hostedAlive(b *vlsstate.Backup, s *situation) error {
+	if s.alive != "" {
+		return failure.New(failure.HostedNodeAlive,
+			"Make sure that it is dead for good, then call again with override='[\"hosted_node_alive\"]'",
+			"the hosted node seems to be alive: %s", s.alive)
+	}
 	for _, c := range s.channels {
 		if !c.Stub && !c.Private {
 			return nil

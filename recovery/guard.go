@@ -51,19 +51,45 @@ func (s *Service) OpeningAllowed(ctx context.Context, peer *channel.PubKey, how 
 
 // ChannelOpened raises the alarm when a channel appears all the same.
 func (s *Service) ChannelOpened(o api.Opening) {
-	if s.ctx == nil || s.OpeningAllowed(s.ctx, &o.Peer, "channel_opened") == nil {
-		return
+	select {
+	case <-s.started:
+	default:
+		return // the engine finds it among lightningd's channels
 	}
+	if s.OpeningAllowed(s.ctx, &o.Peer, "channel_opened") != nil {
+		s.alarm(s.ctx, o.Peer, o.FundingTxid)
+	}
+}
+
+// alarmAboutOpenings finds the channels that nobody could refuse: the plugin did
+// not run, or lightningd asked for them in a way that the guard does not see.
+// Before the import there was none with a peer of the backup.
+func (s *Service) alarmAboutOpenings(ctx context.Context, f *facts) {
+	peers := map[channel.PubKey]bool{}
 	s.mu.Lock()
-	alarm := "ALARM: a channel with peer " + o.Peer.String() + " was opened on this node (funding " + o.FundingTxid +
+	for k, t := range s.tracks {
+		peers[k.Peer] = peers[k.Peer] || t.State != Resolved
+	}
+	s.mu.Unlock()
+	o := s.facts.Options
+	for _, c := range f.stubs {
+		if !c.Stub && peers[c.Peer] && !o.AllowAllOpenings && !slices.Contains(o.AllowOpenings, c.Peer) {
+			s.alarm(ctx, c.Peer, c.Funding.Hash.String())
+		}
+	}
+}
+
+// alarm records and tells that a channel was opened.
+func (s *Service) alarm(ctx context.Context, peer channel.PubKey, fundingTxid string) {
+	alarm := "ALARM: a channel with peer " + peer.String() + " was opened on this node (funding " + fundingTxid +
 		") although a recovery is under way: close it, and do not use it"
+	s.mu.Lock()
 	r := s.run
 	if r == nil || slices.Contains(r.Alarms, alarm) {
 		s.mu.Unlock()
 		return
 	}
 	r.Alarms = append(r.Alarms, alarm)
-	ctx := s.ctx
 	s.mu.Unlock()
 	s.log.Error(alarm)
 	if err := s.saveRun(ctx); err != nil {

@@ -28,30 +28,21 @@ func (s *Service) importLate(ctx context.Context, f *facts) {
 	go func() {
 		defer release()
 		defer func() { <-s.busy }()
-		s.importThese(ctx, items)
+		s.guarded("a late import", func() { s.importThese(ctx, items) })
 	}()
 }
 
-// lateItems are the channels that are due.
+// lateItems are the channels that are due; none while the hosted node seems to
+// be alive, since lightningd's stubs speak to their peers by themselves.
 func (s *Service) lateItems(ctx context.Context, f *facts) []*item {
 	var items []*item
-	for _, k := range s.followed() {
-		s.mu.Lock()
-		kept := s.tracks[k].track
-		s.mu.Unlock()
-		id := kept.Channel.ID()
-		if _, there := f.stubs[id]; there || f.closed[id] || kept.Close != nil {
-			continue
-		}
-		switch {
-		case kept.State == FundingUnconfirmed:
+	for _, kept := range s.missing(f) {
+		if kept.State == FundingUnconfirmed && kept.Close == nil {
 			e := f.view.Funding(ctx, fundingQuery(&kept.Channel, f.keys))
-			if e.State != chain.FundingUnspent || (e.Confirmations >= 0 && e.Confirmations < minFundingConfs) {
+			// Confirmations that nobody tells are none: too early is for ever.
+			if e.State != chain.FundingUnspent || e.Confirmations < minFundingConfs {
 				continue
 			}
-		case kept.State.Asks():
-		default:
-			continue
 		}
 		if it := s.itemOf(&kept); it != nil {
 			items = append(items, it)
@@ -59,6 +50,35 @@ func (s *Service) lateItems(ctx context.Context, f *facts) []*item {
 	}
 	settleBatch(items)
 	return items
+}
+
+// missing are the channels that lightningd should have and has not.
+func (s *Service) missing(f *facts) []track {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.run == nil || s.run.Alive != "" {
+		return nil
+	}
+	var out []track
+	for _, t := range s.tracks {
+		id := t.Channel.ID()
+		if _, there := f.stubs[id]; there || f.closed[id] || t.State.Done() {
+			continue
+		}
+		switch {
+		case t.Close != nil:
+			// Closed before it was imported: only a stub makes lightningd take
+			// to_remote.
+			owes := t.verdict != nil && slices.ContainsFunc(t.verdict.missing(t.found), func(o owed) bool { return o.Wallet })
+			if t.Close.Height == 0 || !owes {
+				continue
+			}
+		case t.State != FundingUnconfirmed && !t.State.Asks():
+			continue
+		}
+		out = append(out, t.track)
+	}
+	return out
 }
 
 // importThese imports items that are on record. The survey that found them may
@@ -90,6 +110,9 @@ func (s *Service) importThese(ctx context.Context, items []*item) {
 			s.mu.Unlock()
 			s.keep(ctx, it.ch.Key)
 		}
+	}
+	if !slices.ContainsFunc(items, (*item).pending) {
+		return
 	}
 	if err := s.noteImport(ctx); err != nil {
 		s.log.WithError(err).Warn("the record of the recovery could not be written; not importing yet")

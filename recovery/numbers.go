@@ -18,6 +18,10 @@ import (
 // peer that is not reached in it is read when it is asked to close.
 const numbersTime = 20 * time.Second
 
+// maxStrange is how many channels of one peer that the backup does not have are
+// named one by one: a peer can speak of thousands.
+const maxStrange = 10
+
 // readNumbers reads, before anything is imported, what each reachable peer says
 // of its channels: the only numbers that it gives without knowing that we lost
 // our state (money rule 3). Nothing is sent on any channel. The returned lines
@@ -52,10 +56,12 @@ func (s *Service) readNumbers(ctx context.Context, items []*item, p api.RecoverP
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			x, w := s.readPeer(ctx, peers, keys, id, its, known, p)
-			mu.Lock()
-			defer mu.Unlock()
-			extra, warnings = append(extra, x...), append(warnings, w...)
+			s.guarded("a session with "+id.String(), func() {
+				x, w := s.readPeer(ctx, peers, keys, id, its, known, p)
+				mu.Lock()
+				defer mu.Unlock()
+				extra, warnings = append(extra, x...), append(warnings, w...)
+			})
 		})
 	}
 	wg.Wait()
@@ -75,17 +81,24 @@ func (s *Service) readPeer(ctx context.Context, peers Peers, keys Keys, id chann
 		ids = append(ids, it.ch.ID())
 	}
 	n, err := peers.Numbers(ctx, target, ids...)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() == nil:
 		return nil, []string{fmt.Sprintf("peer %s: %v", id, err)}
-	}
-	if n.Result != peer.Read && len(n.Channels) == 0 {
+	case err != nil && len(n.Channels) == 0:
+		for _, it := range its {
+			it.warn("there was no time left to read the peer's numbers; they are read when it is asked to close")
+		}
+	case n.Result != peer.Read && len(n.Channels) == 0:
 		for _, it := range its {
 			it.warn("the peer's numbers could not be read (%s: %s); it is tried again", n.Result, n.Reason)
 		}
 	}
+	strange := 0
 	for _, r := range n.Channels {
 		if !known[r.Channel] {
-			warnings = append(warnings, fmt.Sprintf("peer %s has a channel %s with this node that the backup does not have: it was opened after the backup was written", id, r.Channel))
+			if strange++; strange <= maxStrange {
+				warnings = append(warnings, fmt.Sprintf("peer %s has a channel %s with this node that the backup does not have: it was opened after the backup was written", id, r.Channel))
+			}
 			continue
 		}
 		for _, it := range its {
@@ -94,7 +107,11 @@ func (s *Service) readPeer(ctx context.Context, peers Peers, keys Keys, id chann
 			}
 		}
 	}
-	extra, more := s.peerStorage(ctx, id, n.PeerStorage, keys, known)
+	if strange > maxStrange {
+		warnings = append(warnings, fmt.Sprintf("peer %s speaks of %d channels in all that the backup does not have", id, strange))
+	}
+	// The time for the session may be over; what it brought must not be lost.
+	extra, more := s.peerStorage(context.WithoutCancel(ctx), id, n.PeerStorage, keys, known)
 	return extra, append(warnings, more...)
 }
 

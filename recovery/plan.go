@@ -251,6 +251,11 @@ func problemWarnings(b *vlsstate.Backup) []string {
 // look collects what the node says of itself.
 func (s *Service) look(ctx context.Context, id channel.PubKey) (*situation, error) {
 	sit := &situation{closed: map[channel.ID]bool{}}
+	s.mu.Lock()
+	if s.run != nil {
+		sit.alive = s.run.Alive
+	}
+	s.mu.Unlock()
 	var err error
 	if sit.info, err = s.node.Info(ctx); err != nil {
 		return nil, err

@@ -40,7 +40,7 @@ func TestARecordThatFailsHalfwayLeavesNothingToTheEngine(t *testing.T) {
 		t.Errorf("the guard stands although nothing was imported: %v", err)
 	}
 	w.start() // and not after a restart either
-	w.step(t.Context())
+	w.nudge()
 	if n := count(w.node.calls(), "recoverchannel"); n > 0 {
 		t.Error("something was imported")
 	}

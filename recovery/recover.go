@@ -39,7 +39,7 @@ func (s *Service) Recover(ctx context.Context, p api.RecoverParams, progress api
 		case s.busy <- struct{}{}:
 			defer func() { <-s.busy }()
 		default:
-			return nil, failure.New(failure.Busy, "Wait for its answer, then call glrecover-status", "another glrecover call is at work")
+			return nil, failure.New(failure.Busy, "Try again in a minute; glrecover-status shows how far it is", "glrecover is importing channels already")
 		}
 	}
 	defer s.holdKeys()()

@@ -70,6 +70,10 @@ func (s *Service) payForStuck(ctx context.Context, f *facts) {
 	for _, k := range s.followed() {
 		s.mu.Lock()
 		t := s.tracks[k]
+		if t == nil {
+			s.mu.Unlock()
+			continue
+		}
 		due := t.stuck(f.tip) && t.bumped < f.tip && (t.Bump == nil || f.tip >= t.Bump.At+stuckBlocks)
 		if due {
 			t.bumped = f.tip

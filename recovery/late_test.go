@@ -1,0 +1,196 @@
+package recovery
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/btcsuite/btcd/wire"
+
+	"github.com/glrecover/glrecover/chain"
+	"github.com/glrecover/glrecover/chain/chaintest"
+	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/failure"
+	"github.com/glrecover/glrecover/peer"
+	"github.com/glrecover/glrecover/recovery/api"
+	"github.com/glrecover/glrecover/scbconv"
+)
+
+// TestAKillBeforeTheImportOfAClosedChannelIsMadeGood: the channel was closed
+// before, so the record has the close, and only a stub makes lightningd take the
+// coin.
+func TestAKillBeforeTheImportOfAClosedChannelIsMadeGood(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	s.chain.Mine(s.theirCommitment().Tx)
+	s.chain.MineN(2)
+	refused := func(call string) error {
+		if call == "recoverchannel" {
+			return errRefused
+		}
+		return nil
+	}
+	s.node.mu.Lock()
+	s.node.onEffect = refused
+	s.node.mu.Unlock()
+	s.begin()
+	s.node.mu.Lock()
+	s.node.onEffect = nil
+	key := strings.Join((&track{Channel: *s.ch}).key(), "/")
+	rec := s.node.store[key]
+	if !strings.Contains(rec.Value, `"close":{`) {
+		t.Fatal("the close is not on record")
+	}
+	rec.Value = strings.Replace(rec.Value, `"state":"left_out"`, `"state":"imported"`, 1)
+	s.node.store[key] = rec
+	s.node.mu.Unlock()
+	s.start()
+	s.untilState(OutputsWaiting)
+	s.until("the stub", func() bool {
+		s.nudge()
+		channels, _ := s.node.PeerChannels(t.Context())
+		return len(channels) == 1
+	})
+	s.untilState(OutputsWaiting)
+}
+
+// young is a world whose only channel waits for its confirmations.
+func young(t *testing.T, bitcoind func(*chaintest.Chain) chain.Node) (w *world, backup string) {
+	t.Helper()
+	w = newWorld(t, "used-both-ways", true)
+	if bitcoind != nil {
+		node := bitcoind(w.chain)
+		w.deps.Bitcoind = func(api.Node, map[string]string) chain.Node { return node }
+		w.start()
+	}
+	keys, err := w.deps.OpenKeys(w.facts, w.node.info.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := readCorpus(t, "used-both-ways").Channels[0]
+	text, _ := w.fund(readCorpusText(t, "used-both-ways"), c, keys)
+	a, err := w.recover(inline(string(text)))
+	if err != nil || a.Channels[0].State != FundingUnconfirmed {
+		t.Fatalf("%+v, %v", a, err)
+	}
+	return w, string(text)
+}
+
+// TestNothingIsImportedLateWhileTheHostedNodeSeemsAlive, since lightningd's stub
+// speaks to the peer by itself; and a new call is refused too, unless the alarm
+// is overridden.
+func TestNothingIsImportedLateWhileTheHostedNodeSeemsAlive(t *testing.T) {
+	w, text := young(t, nil)
+	w.stopAll(t.Context(), "numbers moved")
+	w.chain.MineN(minFundingConfs)
+	w.lookTwice()
+	if n := count(w.node.calls(), "recoverchannel"); n > 0 {
+		t.Error("imported although the hosted node seems to be alive")
+	}
+	p := inline(text)
+	if _, err := w.recover(p); failure.NameOf(err) != failure.HostedNodeAlive {
+		t.Errorf("a new call: %v", err)
+	}
+	w.start()
+	if _, err := w.recover(p); failure.NameOf(err) != failure.HostedNodeAlive {
+		t.Errorf("a new call after a restart: %v", err)
+	}
+	p.Override = []string{string(failure.HostedNodeAlive)}
+	if a, err := w.recover(p); err != nil || a.Totals.Imported != 1 {
+		t.Errorf("with the override: %+v, %v", a, err)
+	}
+}
+
+// TestConfirmationsThatNobodyTellsAreNone: a peer that is told to fail an
+// unconfirmed channel may forget it, and the coins stay in the 2-of-2.
+func TestConfirmationsThatNobodyTellsAreNone(t *testing.T) {
+	var node *chaintest.Node
+	w, _ := young(t, func(c *chaintest.Chain) chain.Node {
+		node = c.Node()
+		return node
+	})
+	node.SetDown(true)
+	w.lookTwice()
+	if n := count(w.node.calls(), "recoverchannel"); n > 0 {
+		t.Error("imported with one confirmation while bitcoind was away")
+	}
+}
+
+// TestAPanicInASessionStopsNothingElse: neither the plugin, nor its guard.
+func TestAPanicInASessionStopsNothingElse(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	calls := make(chan struct{}, 100)
+	s.peers.mu.Lock()
+	s.peers.ask = func(peer.Target, peer.Ask) *peer.Outcome {
+		calls <- struct{}{}
+		panic("a message that nobody thought of")
+	}
+	s.peers.mu.Unlock()
+	s.begin()
+	<-calls
+	<-calls // it is asked again, after a pause
+	if st := s.status(); len(st.Channels) != 1 {
+		t.Error("no status")
+	}
+	if err := s.OpeningAllowed(t.Context(), &s.ch.Peer, "fundchannel"); err == nil {
+		t.Error("the guard is down")
+	}
+}
+
+// TestAChannelThatAppearsRaisesTheAlarm, whoever opened it and whether or not
+// the plugin ran then.
+func TestAChannelThatAppearsRaisesTheAlarm(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	s.begin()
+	s.stop() // and nobody guards
+	other := readCorpus(t, "stale").Channels[0].Peer
+	funding := wire.OutPoint{Hash: [32]byte{1}, Index: 1}
+	s.node.mu.Lock()
+	s.node.channels = append(s.node.channels,
+		PeerChannel{Peer: s.ch.Peer, ID: channel.ID{1}, Funding: funding, State: "CHANNELD_AWAITING_LOCKIN"},
+		PeerChannel{Peer: other, ID: channel.ID{2}, State: "CHANNELD_NORMAL"})
+	s.node.mu.Unlock()
+	s.start()
+	s.until("the alarm", func() bool { return len(s.status().Alarms) > 0 })
+	s.ChannelOpened(api.Opening{Peer: s.ch.Peer, FundingTxid: funding.Hash.String()})
+	if st := s.status(); len(st.Alarms) != 1 || !strings.Contains(st.Alarms[0], funding.Hash.String()) {
+		t.Errorf("alarms %q", st.Alarms)
+	}
+}
+
+// slowPeers speak, and then the time is over.
+type slowPeers struct{ *fakePeers }
+
+func (p slowPeers) Numbers(ctx context.Context, t peer.Target, expect ...channel.ID) (*peer.Numbers, error) {
+	n, err := p.fakePeers.Numbers(ctx, t, expect...)
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return n, err
+}
+
+// TestNumbersThatCameBeforeTheTimeWasOverCount: a slow peer can be a stale one.
+func TestNumbersThatCameBeforeTheTimeWasOverCount(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	stale := s.current()
+	stale.NextCommitment = s.ch.State.NextCounterpartyRevokeNum - 3
+	s.peers.numbers[s.ch.ID()] = stale
+	s.peers.storage = []byte("kept by the peer")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	at, err := scbconv.ParseAddress("192.0.2.1:9735")
+	if err != nil {
+		t.Fatal(err)
+	}
+	it := &item{ch: s.ch, answer: describe(s.ch), choice: scbconv.Choice{Address: at}}
+	_, warnings := s.readPeer(ctx, slowPeers{s.peers}, s.keys, s.ch.Peer, []*item{it}, map[channel.ID]bool{s.ch.ID(): true}, api.RecoverParams{})
+	if it.answer.Result != StalePeer {
+		t.Errorf("result %q", it.answer.Result)
+	}
+	if slices.ContainsFunc(warnings, func(w string) bool { return strings.Contains(w, "context") }) {
+		t.Errorf("warnings %q", warnings)
+	}
+	if len(s.node.store) == 0 {
+		t.Error("what the peer had kept was not recorded")
+	}
+}
