@@ -40,7 +40,8 @@ func TestHeirsOfTheTwelveWords(t *testing.T) {
 		n.OpenLanes(one, two)
 		h.Together(t, func() { n.UseLane(one) }, func() { n.UseLane(two) })
 		before := n.Bitcoind.Height()
-		coin := n.Bitcoind.Send(addresses[1], 2_000_000)
+		hidden, coin := n.Bitcoind.Send(unseen[1], 1_500_000), n.Bitcoind.Send(addresses[1], 2_000_000)
+		rescan := fmt.Sprintf("--rescan=-%d", before)
 		n.Mine(1)
 		// Deeper than a fresh lightningd looks by itself.
 		n.Bitcoind.MineEmpty(40)
@@ -87,8 +88,16 @@ func TestHeirsOfTheTwelveWords(t *testing.T) {
 			if w := walletWarning(answer); !strings.Contains(w, "another on-chain wallet") || !strings.Contains(w, "glrecover hsm-secret") {
 				t.Errorf("no warning of the wallet with the way to the whole one:\n%s", answer.Raw)
 			}
+			steps := strings.Join(answer.NextSteps, "\n")
+			if strings.Contains(steps, "show after one restart") || !strings.Contains(steps, "stay invisible here, with a rescan too") {
+				t.Errorf("the next steps promise the old coins:\n%s", steps)
+			}
 			wantCoin(t, n, own, answer, one)
 			// The warning is true.
+			own.Restart(rescan)
+			if err := own.LacksOutputOf(hidden); err != nil {
+				t.Errorf("the old coin is not lost to this wallet: %v", err)
+			}
 			for _, a := range firstAddresses(own) {
 				if slices.Contains(unseen, a) {
 					t.Errorf("%s is an address of the lost node's wallet", a)
@@ -111,7 +120,7 @@ func TestHeirsOfTheTwelveWords(t *testing.T) {
 			if err := file.LacksOutputOf(coin); err != nil {
 				t.Errorf("the scenario is too shallow: %v before the rescan", err)
 			}
-			file.Restart(fmt.Sprintf("--rescan=-%d", before))
+			file.Restart(rescan)
 			h.Wait(t, "the old coin in the wallet", func() error { return file.HasOutputOf(coin) })
 			if got := file.Received(coin); got != 2_000_000 {
 				t.Errorf("%d sat on the old address, want 2,000,000", got)
