@@ -54,7 +54,7 @@ override: name, or list of names, of the refusals that you accept: hosted_node_a
 		summary: "Show how far each channel under recovery is",
 		sections: []section{
 			{"DESCRIPTION", `glrecover-status shows the state of each channel until its coins are in the wallet: since when, what it waits for, what came back and to which outpoint, and what you can do. listfunds shows these channels with 0: they are stubs, and their coins appear as outputs when they come.`},
-			{"PARAMETERS", `channel: channel id, short channel id, funding outpoint or node id of the peer. Without it all channels are shown.`},
+			{"PARAMETERS", `channel: channel id, funding outpoint or its txid, or node id of the peer. Without it all channels are shown.`},
 		},
 	},
 	"glrecover-retry": {

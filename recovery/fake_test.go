@@ -3,7 +3,6 @@ package recovery
 import (
 	"context"
 	"errors"
-
 	"io"
 	"slices"
 	"strings"

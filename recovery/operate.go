@@ -37,24 +37,24 @@ func (s *Service) Retry(_ context.Context, which string) (any, error) {
 }
 
 // Forget deletes our record of channels, and nothing else. It is refused while
-// an output of theirs is unclaimed or can still come.
+// an output of theirs is unclaimed or can still come; without a channel it takes
+// those for which that is not so.
 func (s *Service) Forget(ctx context.Context, which string) (any, error) {
 	s.mu.Lock()
 	keys, err := s.selectChannels(which)
-	if err == nil {
-		for _, k := range keys {
-			if t := s.tracks[k]; !t.State.Done() {
-				err = failure.New(failure.Unclaimed, "Wait until glrecover-status shows it as resolved",
-					"channel %s is %s: what it holds may still be yours", t.Channel.ID(), t.State)
-				break
-			}
+	var gone []track
+	for _, k := range keys {
+		t := &s.tracks[k].track
+		switch {
+		case t.finished():
+			gone = append(gone, *t)
+		case err == nil:
+			err = failure.New(failure.Unclaimed, "Wait until glrecover-status shows it as resolved",
+				"channel %s is %s: what it holds may still be yours", t.Channel.ID(), t.State)
 		}
 	}
-	var gone []track
-	if err == nil {
-		for _, k := range keys {
-			gone = append(gone, s.tracks[k].track)
-		}
+	if which == "" && len(gone) > 0 {
+		err = nil
 	}
 	all := len(gone) == len(s.tracks)
 	s.mu.Unlock()
@@ -64,12 +64,9 @@ func (s *Service) Forget(ctx context.Context, which string) (any, error) {
 	d := &Done{Channels: []string{}, Note: "only glrecover's own record was deleted; lightningd and the chain are untouched. " +
 		"Open no channel with these peers on this node all the same"}
 	for i := range gone {
-		if err := s.node.DeleteRecord(ctx, gone[i].key()); err != nil {
+		if err := s.forget(ctx, &gone[i]); err != nil {
 			return nil, err
 		}
-		s.mu.Lock()
-		delete(s.tracks, gone[i].Channel.Key)
-		s.mu.Unlock()
 		d.Channels = append(d.Channels, gone[i].Channel.ID().String())
 	}
 	s.mu.Lock()
@@ -85,4 +82,17 @@ func (s *Service) Forget(ctx context.Context, which string) (any, error) {
 		s.mu.Unlock()
 	}
 	return d, nil
+}
+
+// forget deletes one record; no write of it can come after.
+func (s *Service) forget(ctx context.Context, t *track) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	if err := s.node.DeleteRecord(ctx, t.key()); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.tracks, t.Channel.Key)
+	return nil
 }

@@ -66,6 +66,9 @@ type track struct {
 	// Gone says that the funding output was not among the unspent ones at the
 	// time of the import, and no spend of it was found.
 	Gone bool `json:"funding_not_found,omitempty"`
+	// NothingOurs says that the channel was left out because it was closed before
+	// and none of it was ours; other left out channels still hold coins.
+	NothingOurs bool `json:"nothing_ours,omitempty"`
 	// Numbers is what the peer said before anything was imported: the only
 	// numbers that it gave without knowing that we lost our state.
 	Numbers *numbers `json:"numbers,omitempty"`
@@ -123,6 +126,11 @@ type bump struct {
 
 func (t *track) key() []string {
 	return append(append([]string{}, recordChannel...), fmt.Sprintf("%s-%d", t.Channel.Peer, t.Channel.DBID))
+}
+
+// finished reports whether nothing of the channel can still be ours.
+func (t *track) finished() bool {
+	return t.State == Resolved || (t.State == LeftOut && t.NothingOurs)
 }
 
 // stripped returns a copy of the channel without what the record must not or

@@ -95,6 +95,9 @@ func (s *Service) Recover(ctx context.Context, p api.RecoverParams, progress api
 		a.Channels[i].State = s.stateOf(channel.Key{Peer: a.Channels[i].PeerID, DBID: a.Channels[i].DBID})
 	}
 	a.NextSteps = nextSteps(a)
+	if !s.facts.AtStartup {
+		a.NextSteps = append([]string{configureStep}, a.NextSteps...)
+	}
 	return a, nil
 }
 
@@ -145,6 +148,10 @@ func dryRunSteps(decommissioned bool) []string {
 	}
 	return steps
 }
+
+// configureStep comes before a restart that would end the recovery.
+const configureStep = "Write plugin=/path/to/glrecover into lightningd's configuration before anything else: this glrecover was started by command, " +
+	"and after a restart without it nobody asks the peers to close, and nobody refuses openings."
 
 func nextSteps(a *Answer) []string {
 	steps := []string{
@@ -286,6 +293,7 @@ func (s *Service) recordItem(ctx context.Context, it *item) error {
 		}
 	}
 	s.mu.Lock()
+	t.NothingOurs = it.answer.Result == ClosedBefore
 	if newer(it.ch, &t.Channel) {
 		t.Channel = stripped(it.ch)
 		t.verdict, t.judged = nil, judged{}

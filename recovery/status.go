@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -105,7 +106,7 @@ func (s *Service) Status(_ context.Context, which string) (any, error) {
 		st.Totals.add(&c)
 		st.Channels = append(st.Channels, c)
 	}
-	st.Notes = s.notes(&st.Totals)
+	st.Notes = s.notes()
 	return st, nil
 }
 
@@ -119,23 +120,36 @@ func (t *StatusTotals) add(c *ChannelStatus) {
 }
 
 // notes are what every reader of the status should know.
-func (s *Service) notes(t *StatusTotals) []string {
+func (s *Service) notes() []string {
 	notes := []string{"listfunds shows each channel under recovery with 0 and as CHANNELD_NORMAL: that is only the stub. Recovered coins are under its outputs."}
 	if !s.run.Imported.IsZero() && !s.run.Restarted {
 		notes = append(notes, "Restart lightningd once, and open no channel before.")
 	}
-	if t.Channels > 0 && t.ByState[Resolved]+t.ByState[LeftOut] == t.Channels {
+	left, open := 0, 0
+	for _, c := range s.tracks {
+		switch {
+		case !c.State.Done():
+			open++
+		case !c.finished():
+			left++
+		}
+	}
+	switch {
+	case left > 0:
+		notes = append(notes, fmt.Sprintf("%d channels were left out, and what they hold did not come back: their reasons say why. Keep the words and the backup file.", left))
+	case open == 0 && len(s.tracks) > 0:
 		notes = append(notes, "All is done. Move the coins to a new seed, retire this node id, and keep the backup file.")
 	}
 	return notes
 }
 
 // selectChannels are the channels that a selector means, in the order of peer
-// and dbid: "" means all, else a channel id, a funding txid or a peer id.
+// and dbid: "" means all, else a channel id, a funding outpoint or its
+// txid, or a peer id.
 func (s *Service) selectChannels(which string) ([]channel.Key, error) {
 	var keys []channel.Key
 	for k, t := range s.tracks {
-		if which == "" || which == t.Channel.ID().String() || which == k.Peer.String() || which == t.Channel.Funding.Hash.String() {
+		if which == "" || which == t.Channel.ID().String() || which == k.Peer.String() || which == t.Channel.Funding.Hash.String() || which == t.Channel.Funding.String() {
 			keys = append(keys, k)
 		}
 	}
@@ -197,7 +211,10 @@ func (s *Service) statusOf(t *tracked) ChannelStatus {
 func advice(t *track, v *verdict) (waitsFor, todo string) {
 	switch t.State {
 	case LeftOut:
-		return "nothing", ""
+		if t.NothingOurs {
+			return "nothing", ""
+		}
+		return "operator", "read the reason; the channel still holds coins, so keep the words and the backup file"
 	case FundingUnconfirmed:
 		return "blocks", "nothing; it is imported by itself once the funding is confirmed"
 	case Imported, CloseRequested:
