@@ -137,6 +137,7 @@ type PeerNumbers struct {
 type Totals struct {
 	Channels           int    `json:"channels"`
 	Imported           int    `json:"imported"`
+	WouldImport        int    `json:"would_import,omitempty"`
 	AlreadyThere       int    `json:"already_there"`
 	Waiting            int    `json:"waiting"`
 	NotImported        int    `json:"not_imported"`
@@ -151,8 +152,10 @@ func totalsOf(channels []ChannelAnswer) Totals {
 		t.CapacityMsat += c.CapacityMsat
 		t.LastKnownShareMsat += c.LastKnownShareMsat
 		switch c.Result {
-		case DidImport, WouldImport:
+		case DidImport:
 			t.Imported++
+		case WouldImport:
+			t.WouldImport++
 		case AlreadyImported, AlreadyResolved:
 			t.AlreadyThere++
 		case NotYetConfirmed, StalePeer:

@@ -145,8 +145,8 @@ func TestADryRunShowsEverythingAndDoesNothing(t *testing.T) {
 				t.Errorf("calls with an effect: %v", calls)
 			}
 			b := readCorpus(t, name)
-			if len(a.Channels) != len(b.Channels) || a.Totals.Imported != len(b.Channels) {
-				t.Errorf("%d channels, %d would be imported; the backup has %d", len(a.Channels), a.Totals.Imported, len(b.Channels))
+			if len(a.Channels) != len(b.Channels) || a.Totals.WouldImport != len(b.Channels) {
+				t.Errorf("%d channels, %d would be imported; the backup has %d", len(a.Channels), a.Totals.WouldImport, len(b.Channels))
 			}
 			for _, c := range a.Channels {
 				if c.Evidence == nil || c.Evidence.State != "unknown" {
