@@ -3,6 +3,7 @@ package recovery
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/glrecover/glrecover/peer"
@@ -64,4 +65,42 @@ func TestWhatHasBeenOvercomeIsNotToldAnyMore(t *testing.T) {
 			t.Errorf("%s, reached %v: %s, want %s", c.was.State, c.reached, got, c.want)
 		}
 	}
+}
+
+// TestAPeerThatMovedIsFoundByGossip: the address in the backup is not given up,
+// the others are tried in turn with it.
+func TestAPeerThatMovedIsFoundByGossip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStory(t, "used-both-ways")
+		defer func() { s.stop() }()
+		const moved = "192.0.2.7:9736"
+		commit := s.theirCommitment()
+		dialled := map[string]int{}
+		s.peers.ask = func(at peer.Target, a peer.Ask) *peer.Outcome {
+			dialled[at.Address.String()]++
+			if at.Address.String() != moved {
+				return &peer.Outcome{Result: peer.Unreachable, Reason: "connection refused"}
+			}
+			if ok, why := a.Decide(s.current()); !ok {
+				return &peer.Outcome{Result: peer.Withheld, Reason: why}
+			}
+			s.chain.AddMempool(commit.Tx)
+			return &peer.Outcome{Result: peer.Asked, Reason: "it hung up after our error"}
+		}
+		s.begin()
+		time.Sleep(time.Minute)
+		if s.state() != Imported || len(dialled) != 1 {
+			t.Fatalf("%s, dialled %v", s.state(), dialled)
+		}
+		s.node.mu.Lock()
+		s.node.gossip[s.ch.Peer] = &GossipNode{Addresses: []string{moved}}
+		s.node.mu.Unlock()
+		time.Sleep(5 * time.Minute)
+		if s.state() != CloseSeen {
+			t.Errorf("%s, dialled %v", s.state(), dialled)
+		}
+		if got := s.status().Channels[0].Address; got != moved {
+			t.Errorf("the address on record is %s", got)
+		}
+	})
 }
