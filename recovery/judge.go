@@ -34,6 +34,9 @@ func judge(c *channel.Channel, tx *wire.MsgTx, height uint32, keys Keys) *verdic
 			Elsewhere: o.Claimant == onchain.ByElsewhere, From: from,
 		})
 	}
+	if v.Kind == kindTheirs || v.Kind == kindOurs {
+		v.Unnamed = len(found.Unnamed())
+	}
 	if v.Kind == kindMutual {
 		for i := range found.Outputs {
 			v.Unsure = v.Unsure || found.Outputs[i].Owner == onchain.OwnerUnknown

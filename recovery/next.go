@@ -43,6 +43,9 @@ type verdict struct {
 	// take, and Delay the blocks after the close that are left for it.
 	Claim uint64
 	Delay uint32
+	// Unnamed counts the outputs of a commitment that the backup cannot name,
+	// because it is newer: the peer's own, and payments that were under way.
+	Unnamed int
 	// Unsure says that of some output nobody can tell whose it is.
 	Unsure bool
 	// Why is what the kind rests on.
@@ -79,6 +82,9 @@ func next(t *track, v *verdict, found []WalletOutput, f *facts) (State, string) 
 	if v.Kind == kindUnknown || v.Kind == kindNoSecret || (v.Unsure && len(v.Owed) == 0) {
 		if len(found) == 0 {
 			return OutputsWaiting, unknownReason(v)
+		}
+		if offered, received, _, _ := t.Channel.PendingHTLCs(); v.Kind != kindMutual && offered+received > 0 {
+			return OutputsWaiting, settled(v, found) + "; whether payments that were under way are among its other outputs cannot be told without the hsm_secret"
 		}
 		waiting = nil
 	}
@@ -131,14 +137,20 @@ func (v *verdict) missing(found []WalletOutput) []owed {
 }
 
 func settled(v *verdict, found []WalletOutput) string {
+	text := fmt.Sprintf("%s: none of its outputs is ours", v.Kind)
 	if len(found) > 0 {
 		var sum uint64
 		for _, w := range found {
 			sum += w.Sat
 		}
-		return fmt.Sprintf("%d sat of %s are in the wallet", sum, v.Kind)
+		text = fmt.Sprintf("%d sat of %s are in the wallet", sum, v.Kind)
+	} else if v.Unnamed > 0 {
+		text = fmt.Sprintf("%s: none of the outputs that can be named is ours", v.Kind)
 	}
-	return fmt.Sprintf("%s: none of its outputs is ours", v.Kind)
+	if v.Unnamed > 0 {
+		text += fmt.Sprintf("; it is newer than the backup, so %d outputs cannot be named: the peer's own, and any payment that was under way", v.Unnamed)
+	}
+	return text
 }
 
 func waitingReason(t *track, waiting []owed, tip uint32) string {
