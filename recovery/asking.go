@@ -146,7 +146,8 @@ func (s *Service) askChannel(ctx context.Context, p channel.PubKey, k channel.Ke
 	}
 	o, err := peers.AskClose(ctx, target, peer.Ask{
 		Channel: kept.Channel.ID(), Decide: decide,
-		Probe: kept.Numbers != nil || !kept.Asked.IsZero(),
+		// A peer that was stale once must show its numbers first.
+		Probe: (kept.Numbers != nil || !kept.Asked.IsZero()) && !kept.StaleSeen,
 	})
 	if ctx.Err() != nil {
 		return
@@ -162,6 +163,7 @@ func (s *Service) askChannel(ctx context.Context, p channel.PubKey, k channel.Ke
 // answered draws the consequences of one session.
 func (s *Service) answered(ctx context.Context, k channel.Key, was *track, o *peer.Outcome, addr scbconv.Address, source string) {
 	said := func(format string) string { return fmt.Sprintf(format, addr, o.Reason) }
+	s.noteLater(ctx, k, o.Before)
 	result := o.Result
 	// It has our error in its hands; what it makes of it, the chain says.
 	if result == peer.Silent && o.Sent == peer.SentError {
@@ -220,6 +222,20 @@ func (s *Service) answered(ctx context.Context, k channel.Key, was *track, o *pe
 	}
 }
 
+// noteLater keeps the numbers of the first session after the import, where there
+// are none from before it.
+func (s *Service) noteLater(ctx context.Context, k channel.Key, r *peer.Reestablish) {
+	s.mu.Lock()
+	t := s.tracks[k]
+	if t == nil || r == nil || t.first() != nil {
+		s.mu.Unlock()
+		return
+	}
+	t.Later = &numbers{NextCommitment: r.NextCommitment, NextRevocation: r.NextRevocation, At: s.Now()}
+	s.mu.Unlock()
+	s.keep(ctx, k)
+}
+
 // still is the state of a channel that a session has not brought any further,
 // but for the secret, which was there, and the address where the peer was
 // reached.
@@ -239,6 +255,11 @@ func (s *Service) withheld(ctx context.Context, k channel.Key, reason string) {
 	case strings.HasPrefix(reason, withheldAlive):
 		s.stopAll(ctx, strings.TrimPrefix(reason, withheldAlive))
 	case strings.HasPrefix(reason, withheldStale):
+		s.mu.Lock()
+		if t := s.tracks[k]; t != nil {
+			t.StaleSeen = true
+		}
+		s.mu.Unlock()
 		s.setAsking(ctx, k, PeerStale, strings.TrimPrefix(reason, withheldStale)+staleAdvice)
 	default:
 		s.setAsking(ctx, k, NeedsOperator, reason)
@@ -266,17 +287,31 @@ func (s *Service) stopAll(ctx context.Context, why string) {
 	}
 }
 
+// alarmed is the standing alarm about the hosted node, "" for none.
+func (s *Service) alarmed() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.run == nil {
+		return ""
+	}
+	return s.run.Alive
+}
+
 // decideFor looks at the peer's numbers before anything is sent on the channel.
 func (s *Service) decideFor(t *track, keys Keys) peer.Decide {
 	return func(r peer.Reestablish) (bool, string) {
-		if n := t.Numbers; n != nil && t.moved(r) {
+		if why := s.alarmed(); why != "" {
+			return false, withheldAlive + why // it came while this peer was dialled
+		}
+		n := t.first()
+		if n != nil && t.moved(r) {
 			return false, withheldAlive + fmt.Sprintf("the peer's numbers for channel %s moved from %d/%d to %d/%d since the import: something else with this node's key uses the channel",
 				t.Channel.ID(), n.NextCommitment, n.NextRevocation, r.NextCommitment, r.NextRevocation)
 		}
 		if t.StaleAllowed {
 			return true, ""
 		}
-		if n := t.Numbers; n != nil && (r.NextCommitment < n.NextCommitment || r.NextRevocation < n.NextRevocation) {
+		if n != nil && (r.NextCommitment < n.NextCommitment || r.NextRevocation < n.NextRevocation) {
 			return false, withheldStale + fmt.Sprintf("the peer's numbers went back from %d/%d to %d/%d",
 				n.NextCommitment, n.NextRevocation, r.NextCommitment, r.NextRevocation)
 		}
@@ -292,8 +327,9 @@ func (s *Service) decideFor(t *track, keys Keys) peer.Decide {
 // A peer that was behind the backup and has its state back has not moved.
 func (t *track) moved(r peer.Reestablish) bool {
 	st := &t.Channel.State
-	return r.NextCommitment > max(t.Numbers.NextCommitment, st.NextCounterpartyCommitNum) ||
-		r.NextRevocation > max(t.Numbers.NextRevocation, max(st.NextHolderCommitNum, 1)-1)
+	n := t.first()
+	return r.NextCommitment > max(n.NextCommitment, st.NextCounterpartyCommitNum) ||
+		r.NextRevocation > max(n.NextRevocation, max(st.NextHolderCommitNum, 1)-1)
 }
 
 // freshness compares a peer's numbers with the backup's, checking its proof

@@ -342,6 +342,71 @@ func TestNumbersThatMoveStopEverything(t *testing.T) {
 	s.untilState(CloseSeen)
 }
 
+// TestNumbersThatMoveCountWhereTheFirstWereReadLate: the peer was away at the
+// import.
+func TestNumbersThatMoveCountWhereTheFirstWereReadLate(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	seen := make(chan struct{}, 100)
+	s.peers.mu.Lock()
+	s.peers.ask = func(_ peer.Target, a peer.Ask) *peer.Outcome {
+		r := s.current()
+		if len(s.peers.asks) > 1 {
+			r.NextCommitment += 2
+		}
+		seen <- struct{}{}
+		if ok, why := a.Decide(r); !ok {
+			return &peer.Outcome{Result: peer.Withheld, Reason: why, Before: &r}
+		}
+		return &peer.Outcome{Result: peer.Evicted, Before: &r}
+	}
+	s.peers.mu.Unlock()
+	s.begin()
+	<-seen
+	s.untilState(HostedAlive)
+}
+
+// TestAnAlarmReachesThePeersThatAreBeingDialled.
+func TestAnAlarmReachesThePeersThatAreBeingDialled(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	decide := s.decideFor(&track{Channel: *s.ch}, s.keys)
+	s.begin()
+	if ok, why := decide(s.current()); !ok {
+		t.Fatalf("before the alarm: %s", why)
+	}
+	s.stopAll(t.Context(), "numbers moved")
+	if ok, _ := decide(s.current()); ok {
+		t.Error("asked all the same")
+	}
+}
+
+// TestAPeerThatWasStaleMustShowItsNumbersFirst: nothing is sent to it blindly.
+func TestAPeerThatWasStaleMustShowItsNumbersFirst(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	s.peers.numbers[s.ch.ID()] = s.current()
+	probes := make(chan bool, 100)
+	s.peers.mu.Lock()
+	s.peers.ask = func(_ peer.Target, a peer.Ask) *peer.Outcome {
+		probes <- a.Probe
+		stale := s.current()
+		stale.NextCommitment = s.ch.State.NextCounterpartyRevokeNum - 3
+		if ok, why := a.Decide(stale); !ok {
+			return &peer.Outcome{Result: peer.Withheld, Reason: why, Before: &stale}
+		}
+		return &peer.Outcome{Result: peer.Asked}
+	}
+	s.peers.mu.Unlock()
+	s.begin()
+	if !<-probes {
+		t.Error("a peer whose numbers were good is not probed")
+	}
+	s.untilState(PeerStale)
+	s.begin() // the user calls again, as the state says
+	if <-probes {
+		t.Error("a peer that was stale is probed")
+	}
+	s.untilState(PeerStale)
+}
+
 func TestARevokedCloseIsCheatedInCapitals(t *testing.T) {
 	s := newStory(t, "used-both-ways")
 	ours, err := s.keys.Basepoints(s.ch.Key)

@@ -250,12 +250,7 @@ func problemWarnings(b *vlsstate.Backup) []string {
 
 // look collects what the node says of itself.
 func (s *Service) look(ctx context.Context, id channel.PubKey) (*situation, error) {
-	sit := &situation{closed: map[channel.ID]bool{}}
-	s.mu.Lock()
-	if s.run != nil {
-		sit.alive = s.run.Alive
-	}
-	s.mu.Unlock()
+	sit := &situation{closed: map[channel.ID]bool{}, alive: s.alarmed()}
 	var err error
 	if sit.info, err = s.node.Info(ctx); err != nil {
 		return nil, err

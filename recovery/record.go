@@ -72,6 +72,11 @@ type track struct {
 	// Numbers is what the peer said before anything was imported: the only
 	// numbers that it gave without knowing that we lost our state.
 	Numbers *numbers `json:"numbers,omitempty"`
+	// Later stands in where it could not be asked then: the numbers of the first
+	// session after the import, to see whether they move.
+	Later *numbers `json:"later_numbers,omitempty"`
+	// StaleSeen says that the peer once stood behind the backup.
+	StaleSeen bool `json:"stale_seen,omitempty"`
 	// Asked is when the peer was last asked to close, Said what it answered.
 	Asked time.Time `json:"asked_at,omitzero"`
 	Said  string    `json:"peer_said,omitempty"`
@@ -126,6 +131,14 @@ type bump struct {
 
 func (t *track) key() []string {
 	return append(append([]string{}, recordChannel...), fmt.Sprintf("%s-%d", t.Channel.Peer, t.Channel.DBID))
+}
+
+// first are the first numbers of the peer, nil if there are none.
+func (t *track) first() *numbers {
+	if t.Numbers != nil {
+		return t.Numbers
+	}
+	return t.Later
 }
 
 // finished reports whether nothing of the channel can still be ours.

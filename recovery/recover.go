@@ -114,7 +114,7 @@ func (s *Service) accept(ctx context.Context, override []string) {
 		if t.State == HostedAlive && alive {
 			// The numbers that were read before belong to a node that is dead
 			// now.
-			t.Numbers = nil
+			t.Numbers, t.Later = nil, nil
 		}
 		if t.State == PeerStale && stale {
 			t.StaleAllowed = true
