@@ -96,7 +96,6 @@ type ChannelStatus struct {
 	Reason      string   `json:"reason"`
 	Todo        string   `json:"todo"`
 	Freshness   string   `json:"freshness"`
-	Address     string   `json:"address"`
 	ClosingTxid string   `json:"closing_txid"`
 	ClosingKind string   `json:"closing_kind"`
 	Share       Msat     `json:"last_known_share_msat"`

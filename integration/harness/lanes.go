@@ -17,6 +17,8 @@ type Lane struct {
 	Sat      uint64
 	// Announce makes it public.
 	Announce bool
+	// Dialled says that To dials From; else From dials.
+	Dialled bool
 	// Funding is set by OpenLanes.
 	Funding Outpoint
 }
@@ -79,11 +81,16 @@ func (n *Net) OpenLanes(lanes ...*Lane) {
 
 func (n *Net) openLane(l *Lane) {
 	n.T.Helper()
-	if !l.From.connectedTo(l.To) {
-		l.From.Connect(l.To)
-	}
-	// A peer that has just seen the block may still refuse for a moment.
+	// A peer that has just seen the block may still refuse for a moment, and
+	// hang up.
 	Wait(n.T, fmt.Sprintf("%s to open to %s", l.From.NodeName(), l.To.NodeName()), func() (err error) {
+		switch {
+		case l.From.connectedTo(l.To):
+		case l.Dialled:
+			l.To.Connect(l.From)
+		default:
+			l.From.Connect(l.To)
+		}
 		l.Funding, err = l.From.open(l.To, OpenOptions{Sat: l.Sat, Announce: l.Announce})
 		return err
 	})
