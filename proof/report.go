@@ -15,7 +15,8 @@ const (
 	Proven Status = "proven"
 	// NotProvable: the snapshot does not hold what the check needs.
 	NotProvable Status = "not_provable"
-	// Missing: a signature that others in the same backup have is not there.
+	// Missing: something is not there that must be: a signature that others in
+	// the same backup have, or a channel that the signer watches.
 	Missing Status = "missing"
 	// Wrong: the check was made and fails.
 	Wrong Status = "wrong"
@@ -32,6 +33,13 @@ const (
 	EntryForm Kind = "entry_form"
 	// EntrySignature: the signer signed the entry.
 	EntrySignature Kind = "entry_signature"
+	// PeerAddress: a peer's address that the signer did not sign, beside entries
+	// that it did; only such are reported. glrecover snapshot adds them.
+	PeerAddress Kind = "peer_address"
+	// WatchedChannels: each funding output that the signer's chain tracker
+	// watches is of a channel in the backup. An entry can be cut out of a file
+	// without a trace in the others; this is the trace.
+	WatchedChannels Kind = "watched_channels"
 	// HolderCommitment: our current commitment, rebuilt with our keys, carries
 	// the counterparty's signatures.
 	HolderCommitment Kind = "holder_commitment"
@@ -86,7 +94,8 @@ type Report struct {
 	SecretNode channel.PubKey
 
 	Node Check
-	// Entries are in the order of their keys; what could not be read follows.
+	// Entries are in the order of their keys; what could not be read and what is
+	// not there follows.
 	Entries []Check
 	// Channels are in the backup's order.
 	Channels []ChannelReport
@@ -94,7 +103,15 @@ type Report struct {
 
 // Freshness is what every reader of a report has to know.
 const Freshness = "A proof says that this signer wrote the backup, not that it is the latest one: " +
-	"an older backup passes the same checks"
+	"an older backup passes the same checks, and nobody signs its date"
+
+// Unsigned is what a reader has to know where Signed is false.
+const Unsigned = "no entry of this input is signed: a change would be found only in what the peers' own signatures and secrets prove"
+
+// Signed reports whether any entry carries a signature, right or wrong.
+func (r *Report) Signed() bool {
+	return slices.ContainsFunc(r.Entries, func(c Check) bool { return c.Kind == EntrySignature && c.Status != NotProvable })
+}
 
 // WrongNode reports whether the secret is another node's.
 func (r *Report) WrongNode() bool { return r.BackupNode != r.SecretNode }

@@ -2,9 +2,11 @@ package proof
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
+	"github.com/btcsuite/btcd/wire"
 
 	"github.com/glrecover/glrecover/bolt3"
 	"github.com/glrecover/glrecover/channel"
@@ -68,25 +70,26 @@ func checkEntries(b *vlsstate.Backup, secret *keychain.Secret) ([]Check, error) 
 	if err != nil {
 		return nil, err
 	}
-	unsigned := Check{Status: NotProvable, Text: "no entry of this input is signed"}
-	for i := range b.Entries {
-		if b.Entries[i].Signature != nil {
-			unsigned = Check{Status: Missing, Text: "this entry has no signature, others have"}
-			break
-		}
-	}
+	signed := slices.ContainsFunc(b.Entries, func(e vlsstate.Entry) bool { return e.Signature != nil || e.BadSignature })
 	var checks []Check
 	for i := range b.Entries {
 		e := &b.Entries[i]
-		check := unsigned
+		check := Check{Kind: EntrySignature, Entry: e.Key}
 		switch {
+		case e.BadSignature:
+			check.Status, check.Text = Wrong, "what stands in the place of the signature is none: the file was damaged or changed"
+		case e.Signature == nil && !signed:
+			check.Status, check.Text = NotProvable, "no entry of this input is signed"
+		case e.Signature == nil && e.Kind() == vlsstate.KindPeer && !e.Tombstone():
+			check.Kind, check.Status, check.Text = PeerAddress, NotProvable,
+				"the signer did not sign this address, as where glrecover snapshot added it; a wrong one costs a connection and no coin, for the peer proves itself"
 		case e.Signature == nil:
+			check.Status, check.Text = Missing, "this entry has no signature, others have"
 		case verifyCompact(e.Signature, vlsstate.SigningDigest(e), key):
-			check = Check{Status: Proven, Text: "the signer's signature"}
+			check.Status, check.Text = Proven, "the signer's signature"
 		default:
-			check = Check{Status: Wrong, Text: "the signature does not verify: the entry was changed after the signer wrote it"}
+			check.Status, check.Text = Wrong, "the signature does not verify: the entry was changed after the signer wrote it"
 		}
-		check.Kind, check.Entry = EntrySignature, e.Key
 		checks = append(checks, check)
 	}
 	for _, p := range b.Problems {
@@ -94,7 +97,32 @@ func checkEntries(b *vlsstate.Backup, secret *keychain.Secret) ([]Check, error) 
 			checks = append(checks, Check{Kind: EntryForm, Status: Wrong, Text: p.Error()})
 		}
 	}
-	return checks, nil
+	return append(checks, checkWatched(b)...), nil
+}
+
+// checkWatched compares the tracker's listeners with the channels. VLS adds a
+// listener with the channel's setup and takes it away when it forgets the
+// channel (vls-core node.rs setup_channel, prune_channels).
+func checkWatched(b *vlsstate.Backup) []Check {
+	if len(b.Heights) == 0 {
+		return nil
+	}
+	channels := make(map[wire.OutPoint]bool, len(b.Channels))
+	for _, c := range b.Channels {
+		channels[c.Funding] = true
+	}
+	lost := 0
+	for funding := range b.Heights {
+		if !channels[funding] {
+			lost++
+		}
+	}
+	if lost > 0 {
+		return []Check{{Kind: WatchedChannels, Status: Missing, Text: fmt.Sprintf(
+			"the signer watches %d funding outputs, and the channels of %d of them are not in this backup or cannot be read", len(b.Heights), lost)}}
+	}
+	return []Check{{Kind: WatchedChannels, Status: Proven, Text: fmt.Sprintf(
+		"all %d funding outputs that the signer watches are of channels in this backup", len(b.Heights))}}
 }
 
 // verifyCompact checks r || s. As in libsecp256k1, a high s is no signature.
@@ -135,6 +163,9 @@ func checkChannel(ch *channel.Channel, secret *keychain.Secret) ([]Check, error)
 // signed.
 func checkHolder(ch *channel.Channel, keys *keychain.ChannelKeys, kind Kind, c *channel.Commitment, sigs *channel.Signatures, n uint64) (Check, error) {
 	if c == nil || sigs == nil {
+		if kind == HolderCommitment && ch.State.NextHolderCommitNum > 0 && ch.State.NextHolderCommit == nil {
+			return Check{Kind: kind, Status: Wrong, Text: fmt.Sprintf("the state counts %d commitments of ours and holds none", n+1)}, nil
+		}
 		return Check{
 			Kind: kind, Status: NotProvable,
 			Text: "the snapshot holds no commitment of ours; the keys can only be compared with the funding output on the chain",

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -41,7 +42,7 @@ func TestEveryGenuineBackupIsProven(t *testing.T) {
 					t.Errorf("%s %s: %s (%s)", c.Kind, c.Entry, c.Status, c.Text)
 				}
 			}
-			if !r.Proven() || r.WrongNode() || len(r.Entries) != len(b.Entries) || len(r.Channels) != len(b.Channels) {
+			if !r.Proven() || r.WrongNode() || len(r.Entries) != len(b.Entries)+1 || len(r.Channels) != len(b.Channels) {
 				t.Errorf("proven %v, %d entries of %d, %d channels of %d", r.Proven(), len(r.Entries), len(b.Entries), len(r.Channels), len(b.Channels))
 			}
 			for i, ch := range b.Channels {
@@ -262,8 +263,106 @@ func TestSignaturesTakenAwayAreMissing(t *testing.T) {
 		b.Entries[i].Signature = nil
 	}
 	r = verify(t, b, secretOf(t, name))
-	if r.Entries[0].Status != NotProvable || !r.Proven() {
+	if r.Entries[0].Status != NotProvable || !r.Proven() || r.Signed() {
 		t.Errorf("without any signature: %+v", r.Entries[0])
+	}
+}
+
+// entriesOf is a backup and its entries, numbers as they stand.
+func entriesOf(t *testing.T, raw []byte) (file, values map[string]any) {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if err := d.Decode(&file); err != nil {
+		t.Fatal(err)
+	}
+	return file, file["state"].(map[string]any)["values"].(map[string]any)
+}
+
+// A reader that takes a broken signature for none would believe a file whose
+// every signature was broken.
+func TestABrokenSignatureIsNotAnAbsentOne(t *testing.T) {
+	const name = "fresh-outbound"
+	raw := readRaw(t, name, "backup.json")
+	for what, change := range map[string]func(sig []any) any{
+		"too short": func(sig []any) any { return sig[:63] },
+		"too long":  func(sig []any) any { return append(slices.Clone(sig), 1) },
+		"a text":    func([]any) any { return "signature" },
+		"empty":     func([]any) any { return []any{} },
+		"null":      func([]any) any { return nil },
+	} {
+		for _, all := range []bool{true, false} {
+			file, values := entriesOf(t, raw)
+			changed := 0
+			for _, v := range values {
+				entry := v.([]any)
+				if changed == 0 || all {
+					entry[2] = change(entry[2].([]any))
+					changed++
+				}
+			}
+			bad, err := json.Marshal(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := verify(t, parse(t, bad, "backup.json"), secretOf(t, name))
+			if got := r.Count(Wrong); got != changed || r.Proven() || !r.Signed() {
+				t.Errorf("%s: %d of %d wrong, proven %v", what, got, changed, r.Proven())
+			}
+		}
+	}
+}
+
+// glrecover snapshot cannot sign what it adds.
+func TestAnAddressThatTheSignerDidNotSignIsNamedAndStopsNothing(t *testing.T) {
+	const name = "inbound-used"
+	b := load(t, name, "backup.json")
+	peer := b.Channels[0].Peer
+	if err := b.SetPeer(peer, vlsstate.Peer{Addr: "peer.example:9735", Direction: vlsstate.Out}); err != nil {
+		t.Fatal(err)
+	}
+	r := verify(t, b, secretOf(t, name))
+	at := slices.IndexFunc(r.Entries, func(c Check) bool { return c.Kind == PeerAddress })
+	if at < 0 || r.Entries[at].Status != NotProvable || r.Entries[at].Entry != "peers/"+peer.String() || !r.Proven() {
+		t.Errorf("proven %v: %+v", r.Proven(), r.Entries)
+	}
+	// No other kind of entry may lose its signature, and a deleted peer neither.
+	b.Entries.Get("peers/" + peer.String()).Version = vlsstate.TombstoneVersion
+	b.Entries.Get("trackers/" + b.NodeID.String()).Signature = nil
+	if r := verify(t, b, secretOf(t, name)); r.Count(Missing) != 2 || r.Proven() {
+		t.Errorf("%d missing", r.Count(Missing))
+	}
+}
+
+// Every signature that is left verifies.
+func TestAChannelCutOutOfTheFileIsMissing(t *testing.T) {
+	const name = "three-peers"
+	file, values := entriesOf(t, readRaw(t, name, "backup.json"))
+	for key := range values {
+		if strings.HasPrefix(key, "channels/") {
+			delete(values, key)
+			break
+		}
+	}
+	cut, err := json.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := verify(t, parse(t, cut, "backup.json"), secretOf(t, name))
+	last := r.Entries[len(r.Entries)-1]
+	if last.Kind != WatchedChannels || last.Status != Missing || !strings.Contains(last.Text, "watches 5 funding outputs, and the channels of 1") ||
+		r.Proven() || r.Count(Wrong) != 0 {
+		t.Errorf("%+v", last)
+	}
+}
+
+func TestACommitmentThatTheNumbersPromiseMustBeThere(t *testing.T) {
+	const name = "used-both-ways"
+	b := load(t, name, "backup.json")
+	s := &b.Channels[0].State
+	s.HolderCommit, s.HolderSigs = nil, nil
+	if r := verify(t, b, secretOf(t, name)); statusOf(r, 1, HolderCommitment) != Wrong || r.Proven() {
+		t.Errorf("%+v", r.Channels[0].Checks)
 	}
 }
 

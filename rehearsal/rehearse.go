@@ -145,28 +145,32 @@ func (r *rehearsal) secret() {
 	}
 	unsigned := 0
 	for _, c := range p.Entries {
-		kind := (&vlsstate.Entry{Key: c.Entry}).Kind()
-		if c.Kind == proof.EntrySignature && c.Status == proof.Missing && kind == vlsstate.KindPeer {
+		if c.Kind == proof.PeerAddress {
 			unsigned++
 		}
 	}
-	s.Proven, s.NotProvable, s.Wrong = p.Count(proof.Proven), p.Count(proof.NotProvable), p.Count(proof.Wrong)
-	s.Missing = p.Count(proof.Missing) - unsigned
+	s.Proven, s.NotProvable = p.Count(proof.Proven), p.Count(proof.NotProvable)
+	s.Missing, s.Wrong = p.Count(proof.Missing), p.Count(proof.Wrong)
 	if unsigned > 0 {
 		r.add(Note, UnsignedAddress, "", "%s not signed by the signer, as glrecover snapshot adds them", plural(unsigned, "peer's address is", "peers' addresses are"))
 	}
-	wrong := 0
+	wrong, missing := 0, 0
 	for _, c := range p.Entries {
 		// What could not be read is a finding already.
-		if c.Kind == proof.EntrySignature && c.Status == proof.Wrong {
+		switch {
+		case c.Kind == proof.WatchedChannels && c.Status == proof.Missing:
+			r.add(Problem, NotProven, doVerify, "%s", c.Text)
+		case c.Kind == proof.EntrySignature && c.Status == proof.Wrong:
 			wrong++
+		case c.Kind == proof.EntrySignature && c.Status == proof.Missing:
+			missing++
 		}
 	}
 	if wrong > 0 {
 		r.add(Problem, NotProven, doVerify, "%s not the signer's: the file was changed", plural(wrong, "signature is", "signatures are"))
 	}
-	if s.Missing > 0 {
-		r.add(Problem, NotProven, doVerify, "%s no signature, and others have", plural(s.Missing, "entry has", "entries have"))
+	if missing > 0 {
+		r.add(Problem, NotProven, doVerify, "%s no signature, and others have", plural(missing, "entry has", "entries have"))
 	}
 	for i := range p.Channels {
 		for _, c := range p.Channels[i].Checks {

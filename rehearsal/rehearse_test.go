@@ -179,6 +179,7 @@ func TestWhatTheSecretRefutesIsAProblem(t *testing.T) {
 		"1 signature is not the signer's": func(b *vlsstate.Backup) { b.Entries.Get("nodes/"+b.NodeID.String()).Version++ },
 		"1 entry has no signature":        func(b *vlsstate.Backup) { b.Entries.Get("nodes/" + b.NodeID.String()).Signature = nil },
 		"our commitment":                  func(b *vlsstate.Backup) { b.Channels[0].State.HolderCommit.ToBroadcasterSat-- },
+		"the signer watches 1 funding":    func(b *vlsstate.Backup) { b.Channels = nil },
 	} {
 		in := Input{Backup: backupOf(t, "used-both-ways"), Now: now}
 		damage(in.Backup)

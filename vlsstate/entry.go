@@ -26,6 +26,9 @@ type Entry struct {
 	Value []byte
 	// Signature is nil where the entry carries none, else SignatureSize bytes.
 	Signature []byte
+	// BadSignature is set where something else than a signature stands in its
+	// place; Signature is nil then.
+	BadSignature bool
 }
 
 // Tombstone reports whether the entry says that its key was deleted: the
@@ -95,6 +98,7 @@ func parseEntry(key string, raw []byte) (e Entry, note string, err *fieldError) 
 	if len(parts) == 3 {
 		sig := node{d: d, path: "signature", raw: parts[2].raw}.byteValues(SignatureSize)
 		if d.err != nil || len(sig) != SignatureSize {
+			e.BadSignature = true
 			return e, "the signature is not 64 byte values; it was ignored", nil
 		}
 		e.Signature = sig

@@ -112,7 +112,7 @@ func (m *merger) add(e located) outcome {
 	case !bytes.Equal(e.Value, old.Value):
 		return conflict
 	case len(e.Signature) > 0:
-		old.Signature = e.Signature
+		old.Signature, old.BadSignature = e.Signature, false
 	}
 	return ignored
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the program as a person does. Commands beyond testscript's
-// own: exits, replace, cut, sparse, fifo, mode, lines.
+// own: exits, replace, cut, sparse, fifo, mode, lines, cutsignatures.
 func TestScripts(t *testing.T) {
 	corpus, err := filepath.Abs(corpusDir)
 	if err != nil {
@@ -34,6 +35,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "replace": replace, "cut": cut, "sparse": sparse, "fifo": fifo, "mode": mode, "lines": lines,
+			"cutsignatures": cutSignatures,
 		},
 	})
 }
@@ -94,6 +96,34 @@ func lines(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	kept := strings.SplitAfterN(ts.ReadFile(args[1]), "\n", n+1)[:n]
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.Join(kept, "")), 0o600))
+}
+
+// cutsignatures FILE [whole] takes the last byte off each entry's signature, or
+// takes the signatures away.
+func cutSignatures(ts *testscript.TestScript, _ bool, args []string) {
+	var file struct {
+		Version   json.RawMessage `json:"version"`
+		CreatedAt json.RawMessage `json:"created_at"`
+		NodeID    json.RawMessage `json:"node_id"`
+		Strategy  json.RawMessage `json:"strategy"`
+		State     struct {
+			Values map[string][]json.RawMessage `json:"values"`
+		} `json:"state"`
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &file))
+	for key, entry := range file.State.Values {
+		var sig []int
+		ts.Check(json.Unmarshal(entry[2], &sig))
+		file.State.Values[key] = entry[:2]
+		if len(args) == 1 {
+			short, err := json.Marshal(sig[:len(sig)-1])
+			ts.Check(err)
+			file.State.Values[key] = append(entry[:2], short)
+		}
+	}
+	data, err := json.Marshal(file)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o600))
 }
 
 func TestEveryCorpusCaseIsCompared(t *testing.T) {

@@ -21,9 +21,12 @@ var verifyCommand = command{
 	help: `FILE is a signer backup, or - for standard input. The secret is asked for at the
 terminal and not shown. It proves the node id, the signature of each entry, your
 keys of each channel (by the peer's signatures on your commitments, where the
-backup holds one) and the peer's revealed secrets. A proof is about origin: an
-older backup of the same signer passes too. It ends with 0 only if everything that
-can be checked is proven.
+backup holds one), the peer's revealed secrets, and that each channel which the
+signer watches is there. A proof is about origin: an older backup of the same signer
+passes too, and nobody signs the file's date. It ends with 0 only if everything that
+can be checked is proven. What this backup cannot prove is printed as "not
+provable", and so are addresses that glrecover snapshot added; they do not make it
+fail.
 
   --hsm-secret PATH
       a file of mode 0400: lightningd's hsm_secret, vlsd's node.seed, or words;
@@ -128,7 +131,7 @@ func verifyText(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret) s
 	}
 	s.WriteString("\n")
 	for _, e := range r.Entries {
-		if e.Status == proofs.Proven || e.Status == proofs.NotProvable {
+		if e.Status == proofs.Proven || e.Status == proofs.NotProvable && e.Kind != proofs.PeerAddress {
 			continue
 		}
 		what := e.Text
@@ -146,19 +149,35 @@ func verifyText(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret) s
 		}
 		s.WriteString(checks.String())
 	}
-	if len(r.Channels) > 0 {
-		s.WriteString("\n")
+	if len(r.Channels) == 0 {
+		s.WriteString("There is no channel in this backup.\n")
 	}
+	s.WriteString("\n")
 	if r.Proven() {
 		s.WriteString("Everything that can be checked is proven.\n")
 	} else {
 		fmt.Fprintf(&s, "NOT PROVEN: %d wrong, %d missing.\n", r.Count(proofs.Wrong), r.Count(proofs.Missing))
 	}
 	s.WriteString(proofs.Freshness + ".\n")
-	for _, w := range proofs.Warnings(secret) {
-		s.WriteString("WARNING: " + w + ".\n")
+	for _, w := range verifyWarnings(b, r, secret) {
+		s.WriteString("WARNING: " + plain(w) + ".\n")
 	}
 	return s.String()
+}
+
+// verifyWarnings are about the secret, about what no check can see, and about
+// what was read and not used.
+func verifyWarnings(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret) []string {
+	warnings := append([]string{}, proofs.Warnings(secret)...)
+	if !r.Signed() {
+		warnings = append(warnings, proofs.Unsigned)
+	}
+	for _, p := range b.Problems {
+		if p.Effect == vlsstate.Noted {
+			warnings = append(warnings, p.Error())
+		}
+	}
+	return warnings
 }
 
 func keysLine(s proofs.Status) string {
@@ -228,7 +247,7 @@ func verifyJSON(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret) v
 		Checks:   append([]proofs.Check{r.Node}, r.Entries...),
 		Channels: []verifyChannel{},
 		Note:     proofs.Freshness,
-		Warnings: append([]string{}, proofs.Warnings(secret)...),
+		Warnings: verifyWarnings(b, r, secret),
 	}
 	for _, s := range []proofs.Status{proofs.Proven, proofs.NotProvable, proofs.Missing, proofs.Wrong} {
 		v.Counts[s] = r.Count(s)
