@@ -40,6 +40,10 @@ func ParseAny(data []byte) (*Backup, error) {
 	if len(parts.dump) == 0 && len(parts.backups) < 2 {
 		return Parse(data)
 	}
+	if errors.Is(parts.err, errStream) {
+		return nil, failure.New(failure.BackupTooLarge, doUseBackup,
+			"the input holds more than %d backups or %d entries of a dump", maxBackups, maxLines).Wrap(parts.err)
+	}
 	if parts.err != nil {
 		return nil, notJSON(data, parts.err)
 	}
@@ -79,9 +83,18 @@ type stream struct {
 	dump    []dumped
 	// skipped counts lines that are neither.
 	skipped int
-	// err says why an object that began did not end.
+	// err says why an object that began did not end, or that there is no end.
 	err error
 }
+
+// Bounds of a stream: 64 MiB of the shortest objects or lines would become
+// gigabytes.
+const (
+	maxBackups = 1 << 12
+	maxLines   = maxMembers
+)
+
+var errStream = errors.New("the stream has too many parts")
 
 type dumped struct {
 	line           int
@@ -97,6 +110,10 @@ func split(data []byte) (out stream) {
 		s.space()
 		line += bytes.Count(data[start:s.pos], []byte("\n"))
 		if s.pos == len(data) {
+			return out
+		}
+		if len(out.backups) > maxBackups || len(out.dump) > maxLines {
+			out.err = errStream
 			return out
 		}
 		start = s.pos
@@ -126,7 +143,7 @@ func split(data []byte) (out stream) {
 // is merged by version.
 func parseDump(parts stream) (*Backup, error) {
 	b := &Backup{Source: FromDump}
-	m := merger{at: make(map[string]int)}
+	m := newMerger()
 	for _, l := range parts.dump {
 		r := entryReader{b: b, problem: problemAt(l.key, l.line)}
 		e, note, err := parseDumpLine(l.key, l.value, l.version)
@@ -134,18 +151,18 @@ func parseDump(parts stream) (*Backup, error) {
 			r.lost(err)
 			continue
 		}
-		if m.add(located{Entry: e, position: l.line, note: note}) == conflict {
-			r.note(conflictReason)
-		}
+		m.add(located{Entry: e, position: l.line, note: note})
 	}
 	id, ok := dumpNode(m.list)
 	if !ok {
 		return nil, notABackup("the dump does not hold the state of exactly one node")
 	}
 	b.NodeID = id
+	m.mend(id)
 	if err := b.load(m.list); err != nil {
 		return nil, err
 	}
+	m.remark(b)
 	if parts.skipped > 0 {
 		reason := "1 line of the dump is no entry; it was skipped"
 		if parts.skipped > 1 {

@@ -154,7 +154,8 @@ func TestADeletedChannelOfADumpIsDeletedUntilALaterVersion(t *testing.T) {
 	node, peer := b.NodeID.String(), b.Channels[0].Peer.String()
 	deleted := fmt.Sprintf("channel/%s/%s0100000000000000 =  @ ", node, peer)
 	got, err := ParseAny([]byte(text + deleted + "100000\n"))
-	if err != nil || len(got.Channels) != 0 || len(got.Problems) != 0 {
+	if err != nil || len(got.Channels) != 0 || len(got.Problems) != 1 ||
+		got.Problems[0].Reason != deletedReason || got.Problems[0].Effect != Noted {
 		t.Fatalf("%v: %d channels, problems %v", err, len(got.Channels), got.Problems)
 	}
 	if got, err = ParseAny([]byte(deleted + "1\n" + text)); err != nil || len(got.Channels) != 1 || len(got.Problems) != 0 {
@@ -283,7 +284,7 @@ func TestMergeRules(t *testing.T) {
 		{"a vlsd deletion that is older", v(4, ready), v(3, ""), v(4, ready), ignored},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			m := merger{at: map[string]int{}}
+			m := newMerger()
 			if got := m.add(located{Entry: c.old}); got != taken {
 				t.Fatal(got)
 			}

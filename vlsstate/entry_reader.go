@@ -2,6 +2,7 @@ package vlsstate
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"math"
 
 	"github.com/glrecover/glrecover/channel"
@@ -56,6 +57,12 @@ func parseChannelKey(rest string) (nodeID channel.PubKey, key channel.Key, reaso
 	}
 	key.DBID = binary.LittleEndian.Uint64(raw[2*channel.PubKeySize:])
 	return nodeID, key, ""
+}
+
+// channelEntryKey is the inverse of parseChannelKey, with the kind before it.
+func channelEntryKey(node channel.PubKey, k channel.Key) string {
+	raw := append(append([]byte(nil), node[:]...), k.Peer[:]...)
+	return string(KindChannel) + "/" + hex.EncodeToString(binary.LittleEndian.AppendUint64(raw, k.DBID))
 }
 
 func (r *entryReader) add(effect Effect, err *fieldError) {

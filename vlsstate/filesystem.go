@@ -1,14 +1,22 @@
 package vlsstate
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // FileSystem is what WriteFile needs of a file system; a test puts one in its
 // place that loses power between any two calls.
 type FileSystem interface {
+	// Resolve is the path of the regular file that path names, through symbolic
+	// links, or path itself where nothing is. It fails where anything else is
+	// there, and for a link to nothing.
+	Resolve(path string) (string, error)
 	// ReadFile reads a regular file of at most MaxSize bytes; a missing one is
 	// an error that matches fs.ErrNotExist.
 	ReadFile(path string) ([]byte, error)
@@ -33,6 +41,29 @@ type File interface {
 
 // Disk is the machine's own file system.
 type Disk struct{}
+
+// Resolve implements FileSystem.
+func (Disk) Resolve(path string) (string, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return path, nil
+	case err != nil:
+		return "", err
+	case info.Mode()&fs.ModeSymlink != 0:
+		// To write beside the link would leave the file that it means as it is.
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return "", fmt.Errorf("the symbolic link leads nowhere: %w", err)
+		}
+		if info, err = os.Lstat(path); err != nil {
+			return "", err
+		}
+	}
+	if !info.Mode().IsRegular() {
+		return "", errors.New("not a regular file")
+	}
+	return path, nil
+}
 
 // ReadFile implements FileSystem.
 func (Disk) ReadFile(path string) ([]byte, error) { return readFile(path) }
@@ -74,5 +105,10 @@ func (Disk) SyncDir(dir string) error {
 		return err
 	}
 	defer d.Close()
-	return d.Sync()
+	if err = d.Sync(); errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
+		// Network and FUSE file systems have no such call for directories; there
+		// the rename is as durable as it can be.
+		return nil
+	}
+	return err
 }

@@ -2,18 +2,23 @@ package vlsstate
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 
+	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
 )
 
 // Merge joins states of one node. For each key the highest version wins, and a
 // tombstone of the Greenlight signer wins for good (gl-client State::merge);
 // two values of one version are a conflict: the one given first is kept, and a
-// remark is made. CreatedAt is the latest, Strategy that of the latest.
+// remark is made. An entry that cannot be read gives way to the newest older
+// one that can: a damaged copy must not cost a channel of which a whole one is
+// at hand. CreatedAt is the latest, Strategy that of the latest.
 // Versions are only comparable within one signer's store: a vlsd store whose
-// versions were reset does not mix with older ones.
+// versions were reset does not mix with older ones; where commitment numbers
+// show that, it is a complaint.
 //
 // The error has the name wrong_node where the inputs are of several nodes,
 // unsupported_key_derivation as for Parse.
@@ -25,8 +30,7 @@ func Merge(inputs ...*Backup) (*Backup, error) {
 		return inputs[0], nil
 	}
 	out := &Backup{Source: FromMerge, NodeID: inputs[0].NodeID}
-	m := merger{at: make(map[string]int)}
-	var conflicts []string
+	m := newMerger()
 	for i, in := range inputs {
 		if in.NodeID != out.NodeID {
 			return nil, failure.New(failure.WrongNode, "Give states of one node",
@@ -36,11 +40,10 @@ func Merge(inputs ...*Backup) (*Backup, error) {
 			out.CreatedAt, out.Strategy = in.CreatedAt, in.Strategy
 		}
 		for _, e := range in.Entries {
-			if m.add(located{Entry: e, note: noteOf(&e)}) == conflict {
-				conflicts = append(conflicts, e.Key)
-			}
+			m.add(located{Entry: e, note: noteOf(&e)})
 		}
 	}
+	m.mend(out.NodeID)
 	slices.SortFunc(m.list, func(a, b located) int { return strings.Compare(a.Key, b.Key) })
 	for i := range m.list {
 		m.list[i].position = i + 1
@@ -48,27 +51,44 @@ func Merge(inputs ...*Backup) (*Backup, error) {
 	if err := out.load(m.list); err != nil {
 		return nil, err
 	}
-	for _, key := range conflicts {
-		i, _ := slices.BinarySearchFunc(out.Entries, key, func(e Entry, k string) int { return strings.Compare(e.Key, k) })
-		r := entryReader{b: out, problem: problemAt(key, i+1)}
-		r.note(conflictReason)
-	}
-	carryLost(out, inputs)
+	m.compareNumbers(out, inputs)
+	m.remark(out)
+	carry(out, inputs)
 	return out, nil
 }
 
-// carryLost keeps the complaints about entries that no input had whole.
-func carryLost(out *Backup, inputs []*Backup) {
+// carry keeps the complaints about entries that no input had whole, and those of
+// an earlier merge about an entry that was taken from it.
+func carry(out *Backup, inputs []*Backup) {
+	said := make(map[[2]string]bool, len(out.Problems))
+	for _, p := range out.Problems {
+		said[[2]string{p.key, p.Reason}] = true
+	}
 	for _, in := range inputs {
 		for _, p := range in.Problems {
-			if p.Position == 0 && p.Effect == Noted || p.key != "" && out.Entries.Get(p.key) == nil {
+			mine := out.Entries.Get(p.key)
+			switch {
+			case p.Position == 0 && p.Effect == Noted, p.key != "" && mine == nil:
+				out.Problems = append(out.Problems, p)
+			case p.merged && mine.same(in.Entries.Get(p.key)) && !said[[2]string{p.key, p.Reason}]:
+				said[[2]string{p.key, p.Reason}] = true
 				out.Problems = append(out.Problems, p)
 			}
 		}
 	}
 }
 
-const conflictReason = "two inputs hold it with one version and different values; the first was kept"
+func (e *Entry) same(other *Entry) bool {
+	return e != nil && other != nil && e.Version == other.Version && bytes.Equal(e.Value, other.Value)
+}
+
+// What a merge has to say of an entry.
+const (
+	conflictReason = "two inputs hold it with one version and different values; the first was kept"
+	mendedReason   = "its newest version cannot be read, and an older one was taken from another input"
+	deletedReason  = "one input holds the channel, another says that the signer deleted it; it was left out"
+	resetReason    = "another input holds it with higher commitment numbers, but not with a higher version: the versions were reset, or a file was changed"
+)
 
 func noteOf(e *Entry) string {
 	if len(e.Value) == 0 {
@@ -93,6 +113,20 @@ const (
 type merger struct {
 	list []located
 	at   map[string]int
+	// beaten are the live entries that did not win.
+	beaten  map[string][]Entry
+	remarks []remark
+	said    map[remark]bool
+}
+
+// remark is something to say of an entry once all are loaded.
+type remark struct {
+	key, reason string
+	effect      Effect
+}
+
+func newMerger() *merger {
+	return &merger{at: make(map[string]int), beaten: make(map[string][]Entry), said: make(map[remark]bool)}
 }
 
 func (m *merger) add(e located) outcome {
@@ -105,14 +139,97 @@ func (m *merger) add(e located) outcome {
 	old := &m.list[i]
 	switch {
 	case e.Version > old.Version:
+		m.beat(&old.Entry)
 		*old = e
 		return taken
 	case e.Version < old.Version:
+		m.beat(&e.Entry)
 		return ignored
 	case !bytes.Equal(e.Value, old.Value):
+		m.beat(&e.Entry)
+		m.say(e.Key, conflictReason, Noted)
 		return conflict
 	case len(e.Signature) > 0:
 		old.Signature, old.BadSignature = e.Signature, false
 	}
 	return ignored
+}
+
+func (m *merger) beat(e *Entry) {
+	if !e.Tombstone() {
+		m.beaten[e.Key] = append(m.beaten[e.Key], *e)
+	}
+}
+
+// mend replaces winners that cannot be read by the newest of the beaten that
+// can, and notes what it did and which channels were deleted.
+func (m *merger) mend(node channel.PubKey) {
+	for key, beaten := range m.beaten {
+		winner := &m.list[m.at[key]]
+		if winner.Tombstone() {
+			if slices.ContainsFunc(beaten, func(e Entry) bool { return e.recoverable() }) {
+				m.say(key, deletedReason, Noted)
+			}
+			continue
+		}
+		effect := effectOf(node, &winner.Entry)
+		if effect == Noted {
+			continue
+		}
+		slices.SortStableFunc(beaten, func(a, b Entry) int { return cmp.Compare(b.Version, a.Version) })
+		for i := range beaten {
+			if better := effectOf(node, &beaten[i]); better > effect {
+				effect = better
+				winner.Entry, winner.note = beaten[i], noteOf(&beaten[i])
+				m.say(key, mendedReason, OlderTaken)
+			}
+		}
+	}
+}
+
+func (m *merger) say(key, reason string, effect Effect) {
+	if r := (remark{key, reason, effect}); !m.said[r] {
+		m.said[r] = true
+		m.remarks = append(m.remarks, r)
+	}
+}
+
+// effectOf is the worst that reading an entry's value alone says of it.
+func effectOf(node channel.PubKey, e *Entry) Effect {
+	b := &Backup{NodeID: node}
+	b.makeMaps()
+	r := entryReader{b: b, problem: problemAt(e.Key, 0)}
+	r.read(e)
+	worst := Noted
+	for _, p := range b.Problems {
+		worst = min(worst, p.Effect)
+	}
+	return worst
+}
+
+// compareNumbers complains where versions and commitment numbers contradict
+// each other: numbers never go back.
+func (m *merger) compareNumbers(out *Backup, inputs []*Backup) {
+	ours := viewOf(out).channels
+	for _, in := range inputs {
+		for _, c := range in.Channels {
+			if order := numbersOrder(c, ours[c.Key]); order == Older || order == Diverged {
+				m.say(channelEntryKey(out.NodeID, c.Key), resetReason, OlderTaken)
+			}
+		}
+	}
+}
+
+// remark tells what the merge did, once the entries are loaded.
+func (m *merger) remark(b *Backup) {
+	position := make(map[string]int, len(m.list))
+	for i := range m.list {
+		position[m.list[i].Key] = m.list[i].position
+	}
+	slices.SortStableFunc(m.remarks, func(x, y remark) int { return cmp.Compare(position[x.key], position[y.key]) })
+	for _, x := range m.remarks {
+		p := problemAt(x.key, position[x.key])
+		p.Reason, p.Effect, p.merged = x.reason, x.effect, true
+		b.Problems = append(b.Problems, &p)
+	}
 }

@@ -195,8 +195,7 @@ type located struct {
 // load reads the values of well-formed entries, each key once, in the input's
 // order, and keeps the entries.
 func (b *Backup) load(list []located) error {
-	b.Peers = make(map[channel.PubKey]Peer)
-	b.Heights = make(map[wire.OutPoint]Heights)
+	b.makeMaps()
 	for i := range list {
 		e := &list[i]
 		r := entryReader{b: b, problem: problemAt(e.Key, e.position)}
@@ -215,6 +214,11 @@ func (b *Backup) load(list []located) error {
 	}
 	slices.SortStableFunc(b.Problems, func(x, y *EntryError) int { return cmp.Compare(x.Position, y.Position) })
 	return nil
+}
+
+func (b *Backup) makeMaps() {
+	b.Peers = make(map[channel.PubKey]Peer)
+	b.Heights = make(map[wire.OutPoint]Heights)
 }
 
 // checkNode refuses a foreign key derivation and remarks on a missing node.

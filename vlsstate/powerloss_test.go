@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/glrecover/glrecover/failure"
@@ -61,6 +62,8 @@ func (p *powerless) change(f func(dir map[string]*inode)) {
 	f(next)
 	p.dirs = append(p.dirs, next)
 }
+
+func (p *powerless) Resolve(path string) (string, error) { return path, p.step() }
 
 func (p *powerless) ReadFile(path string) ([]byte, error) {
 	if err := p.step(); err != nil {
@@ -358,5 +361,49 @@ func TestALeftoverOnARealDiskIsRemovedAndNothingElse(t *testing.T) {
 	}
 	if got := strings.Join(names, " "); got != ".backup.json.other backup.json backup.json.glrecover-1" {
 		t.Errorf("left: %s", got)
+	}
+}
+
+func TestTheFileBehindALinkIsReplacedAndTheLinkStays(t *testing.T) {
+	older, newer, _, newText := twoStates(t)
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "stick"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file, link := filepath.Join(dir, "stick", "backup.json"), filepath.Join(dir, "latest.json")
+	if err := os.Symlink(filepath.Join("stick", "backup.json"), link); err != nil {
+		t.Fatal(err)
+	}
+	// The stick is not there: nothing is written in its place.
+	if err := WriteFile(link, older, WriteOptions{}); failure.NameOf(err) != failure.BackupNotWritten {
+		t.Errorf("a link to nothing: %v", err)
+	}
+	if err := WriteFile(file, older, WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(link, newer, WriteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(load(t, file), newText) {
+		t.Error("the file behind the link is the old one")
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("the link is gone: %v", err)
+	}
+}
+
+func TestWhatIsNoRegularFileIsNeverReplaced(t *testing.T) {
+	_, newer, _, _ := twoStates(t)
+	dir := t.TempDir()
+	pipe, link := filepath.Join(dir, "pipe"), filepath.Join(dir, "link")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Symlink(pipe, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, pipe, link} {
+		for _, replace := range []bool{false, true} {
+			if err := WriteFile(path, newer, WriteOptions{ReplaceNewer: replace}); failure.NameOf(err) != failure.BackupNotWritten {
+				t.Errorf("%s, replace %v: %v", path, replace, err)
+			}
+		}
 	}
 }

@@ -17,6 +17,10 @@ const (
 	// StateLost: the channel is in Backup.Channels with a zero State; its
 	// static part is good, so it is still recoverable.
 	StateLost
+	// OlderTaken: of several inputs an older one was taken, because the newest
+	// cannot be read or what is newer cannot be told: the entry is whole and may
+	// be out of date.
+	OlderTaken
 	// Noted: everything known was read; something else was ignored.
 	Noted
 )
@@ -28,6 +32,8 @@ func (e Effect) String() string {
 		return "entry_lost"
 	case StateLost:
 		return "state_lost"
+	case OlderTaken:
+		return "older_taken"
 	case Noted:
 		return "noted"
 	}
@@ -69,6 +75,9 @@ type EntryError struct {
 
 	// key is the entry's whole key.
 	key string
+	// merged says that the complaint is about how inputs were joined, and does
+	// not follow from the entry that was taken.
+	merged bool
 }
 
 // Error returns one line: which entry, which field, why, and what it costs.

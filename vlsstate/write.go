@@ -1,7 +1,9 @@
 package vlsstate
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 
@@ -19,14 +21,18 @@ type WriteOptions struct {
 
 // WriteFile writes the backup to path so that after a loss of power at any
 // moment the old file or the new one is there, whole: a temporary file of mode
-// 0600 in the same directory, fsync, rename, fsync of the directory. Temporary
-// files that an earlier loss of power left behind are removed first, so two
-// writers of one path may fail each other, but never spoil the file.
+// 0600 in the same directory, fsync, rename, fsync of the directory. A symbolic
+// link at path is followed, so that the file itself is replaced and not the
+// link to it. Temporary files that an earlier loss of power left behind are
+// removed first, so two writers of one path may fail each other, but never spoil
+// the file.
 //
 // Failures: those of Encode; older_state where the file at path knows
-// something newer; wrong_node where it is another node's; not_a_backup where
-// it is something else; backup_not_written where the file system fails, and
-// then the old file is still there unless only the last fsync failed.
+// something newer, or something that the new state has damaged; wrong_node where
+// it is another node's; not_a_backup where it is something else;
+// backup_not_written where the file system fails, and then the old file is still
+// there unless only the last fsync failed, and, whatever the options, where
+// something else than a regular file is at path.
 func WriteFile(path string, b *Backup, opts WriteOptions) error {
 	disk := opts.FileSystem
 	if disk == nil {
@@ -37,22 +43,28 @@ func WriteFile(path string, b *Backup, opts WriteOptions) error {
 		return err
 	}
 	// Entries that cannot be read again must not take the place of a good file.
-	if _, err := Parse(data); err != nil {
+	fresh, err := Parse(data)
+	if err != nil {
+		return notWritten(path, err)
+	}
+	place, err := disk.Resolve(path)
+	if err != nil {
 		return notWritten(path, err)
 	}
 	if !opts.ReplaceNewer {
-		if err := checkOld(disk, path, b); err != nil {
+		if err := checkOld(disk, place, b, fresh); err != nil {
 			return err
 		}
 	}
-	if err := replace(disk, path, data); err != nil {
+	if err := replace(disk, place, data); err != nil {
 		return notWritten(path, err)
 	}
 	return nil
 }
 
-// checkOld refuses to lose what the file at path knows.
-func checkOld(disk FileSystem, path string, b *Backup) error {
+// checkOld refuses to lose what the file at path knows. fresh is b as it reads
+// once it is written: without tombstones.
+func checkOld(disk FileSystem, path string, b, fresh *Backup) error {
 	const do = "Write to another path, or ask for the replacement"
 	data, err := disk.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -69,17 +81,68 @@ func checkOld(disk FileSystem, path string, b *Backup) error {
 		return failure.New(failure.WrongNode, do, "the file at %s is the backup of node %s, the new state is of node %s",
 			path, old.NodeID, b.NodeID)
 	}
-	newer := 0
-	for _, e := range old.Entries {
-		if mine := b.Entries.Get(e.Key); mine == nil || mine.Version < e.Version && !mine.Tombstone() {
-			newer++
+	lost := 0
+	c := comparison{oldEffects: old.effects(), newEffects: fresh.effects(), oldView: viewOf(old), newView: viewOf(fresh)}
+	for i := range old.Entries {
+		if e := &old.Entries[i]; c.loses(e, b.Entries.Get(e.Key)) {
+			lost++
 		}
 	}
-	if newer > 0 {
+	if lost > 0 {
+		entries := "1 entry"
+		if lost > 1 {
+			entries = fmt.Sprintf("%d entries", lost)
+		}
 		return failure.New(failure.OlderState, do,
-			"the file at %s has %d entries that the new state does not have or has older", path, newer)
+			"the file at %s has %s that the new state does not have, has older or damaged, or contradicts", path, entries)
 	}
 	return nil
+}
+
+// comparison is what checkOld knows of the two states.
+type comparison struct {
+	oldEffects, newEffects map[string]Effect
+	oldView, newView       view
+}
+
+// loses reports whether the old entry would be lost by writing mine in its
+// place.
+func (c *comparison) loses(old, mine *Entry) bool {
+	if mine == nil {
+		return true
+	}
+	was, is := effectAt(c.oldEffects, old.Key), effectAt(c.newEffects, old.Key)
+	switch {
+	case is != was:
+		return is < was
+	case mine.Version < old.Version:
+		return true
+	case mine.Version == old.Version && old.Kind() != KindPeer:
+		// Addresses are set by whoever knows one; all else is the signer's.
+		return !bytes.Equal(mine.Value, old.Value)
+	case old.Kind() != KindChannel:
+		return false
+	}
+	_, rest := splitKey(old.Key)
+	_, key, _ := parseChannelKey(rest)
+	order := numbersOrder(c.oldView.channels[key], c.newView.channels[key])
+	return order == Older || order == Diverged
+}
+
+// effects are the worst complaints by the entries' keys.
+func (b *Backup) effects() map[string]Effect {
+	out := make(map[string]Effect, len(b.Problems))
+	for _, p := range b.Problems {
+		out[p.key] = min(effectAt(out, p.key), p.Effect)
+	}
+	return out
+}
+
+func effectAt(m map[string]Effect, key string) Effect {
+	if e, ok := m[key]; ok {
+		return e
+	}
+	return Noted
 }
 
 // tempPrefix is how the temporary files for path begin.
