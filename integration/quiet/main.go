@@ -23,7 +23,8 @@ var (
 	turn    = regexp.MustCompile(`^=== (RUN|CONT|NAME|PAUSE)\s+(\S+)`)
 	verdict = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): (\S+)`)
 	summary = regexp.MustCompile(`^(ok|FAIL|\?|panic:)(\s|$)`)
-	always  = regexp.MustCompile(`^\s*(\S+_test\.go:\d+: )?(NOT RUN|SYNTHETIC|MEASURED): `)
+	// The reason of a skip repeats the line NOT RUN, which stands already.
+	always = regexp.MustCompile(`^\s*(NOT RUN: |(\S+_test\.go:\d+: )?(SYNTHETIC|MEASURED): )`)
 )
 
 // filter copies what matters and reports whether everything passed.
