@@ -530,6 +530,42 @@ func TestTheGuard(t *testing.T) {
 	}
 }
 
+// TestTheGuardKnowsThePeersOfUnreadableChannels: their keys, too, must not be
+// given to a new channel.
+func TestTheGuardKnowsThePeersOfUnreadableChannels(t *testing.T) {
+	good := readCorpus(t, "three-peers")
+	// A peer with one channel only.
+	var lone *channel.Channel
+	for _, c := range good.Channels {
+		if !slices.ContainsFunc(good.Channels, func(o *channel.Channel) bool { return o != c && o.Peer == c.Peer }) {
+			lone = c
+		}
+	}
+	if lone == nil {
+		t.Skip("each peer of the case has several channels")
+	}
+	w := newWorld(t, "three-peers", true)
+	text := strings.Replace(string(readCorpusText(t, "three-peers")), lone.Remote.HTLC.String(), "02"+strings.Repeat("ff", 32), 1)
+	p := inline(text)
+	p.Addresses = map[channel.PubKey]string{lone.Peer: "192.0.2.1:9735"}
+	a, err := w.recover(p)
+	if err != nil || resultsOf(a)[BadEntry] != 1 {
+		t.Fatalf("results %v, %v", resultsOf(a), err)
+	}
+	if !slices.ContainsFunc(a.Warnings, func(s string) bool { return strings.HasPrefix(s, "addresses: ") }) {
+		t.Errorf("an address for nobody is not told: %q", a.Warnings)
+	}
+	w.deps.Mark = "run 2"
+	w.start()
+	other := readCorpus(t, "stale").Channels[0].Peer
+	if err := w.OpeningAllowed(t.Context(), &other, "fundchannel"); err != nil {
+		t.Errorf("a stranger: %v", err)
+	}
+	if err := w.OpeningAllowed(t.Context(), &lone.Peer, "fundchannel"); err == nil {
+		t.Error("allowed with the peer of an unreadable channel")
+	}
+}
+
 func TestAnOpeningAllTheSameRaisesTheAlarm(t *testing.T) {
 	s := newStory(t, "used-both-ways")
 	s.begin()

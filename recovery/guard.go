@@ -39,6 +39,10 @@ func (s *Service) OpeningAllowed(ctx context.Context, peer *channel.PubKey, how 
 	if peer == nil {
 		return nil
 	}
+	if slices.Contains(s.run.UnreadPeers, *peer) {
+		return failure.New(failure.OpeningRefused, "Open channels from another node",
+			"%s: the backup has a channel with this peer that cannot be read; a new channel could get its keys", how)
+	}
 	for k, t := range s.tracks {
 		if k.Peer == *peer && t.State != Resolved {
 			return failure.New(failure.OpeningRefused,

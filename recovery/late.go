@@ -118,10 +118,68 @@ func (s *Service) importThese(ctx context.Context, items []*item) {
 		s.log.WithError(err).Warn("the record of the recovery could not be written; not importing yet")
 		return
 	}
-	if err := s.importItems(ctx, items, silent{}); err != nil && ctx.Err() == nil {
+	if err := s.importCarefully(ctx, items); err != nil && ctx.Err() == nil {
 		s.log.WithError(err).Warn("lightningd stopped answering during an import; trying again")
 	}
 	s.afterImport(ctx, items)
+}
+
+// maxTries is how often lightningd may stop over one channel.
+const maxTries = 3
+
+// importCarefully imports items that an earlier run did not bring home. If
+// lightningd stopped over one of them, to give it the same again at each start
+// would stop it for ever: the ones that were in hand then go one by one, and one
+// that stops it again is left out.
+func (s *Service) importCarefully(ctx context.Context, items []*item) error {
+	var together []*item
+	var alone [][]*item
+	for _, it := range items {
+		switch tries := s.tried(it); {
+		case !it.pending():
+		case tries >= maxTries:
+			it.settle(ImportFailed, "lightningd stopped %d times when it was given this channel", tries)
+		case tries > 0:
+			alone = append(alone, []*item{it})
+		default:
+			together = append(together, it)
+		}
+	}
+	for _, group := range append(alone, together) {
+		if len(group) == 0 {
+			continue
+		}
+		s.noteTries(ctx, group, false)
+		if err := s.importItems(ctx, group, silent{}); err != nil {
+			return err
+		}
+		s.noteTries(ctx, group, true)
+	}
+	return nil
+}
+
+// tried is how often lightningd stopped over a channel.
+func (s *Service) tried(it *item) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.tracks[it.ch.Key]; t != nil {
+		return t.Tries
+	}
+	return 0
+}
+
+// noteTries counts that a group is given to lightningd, or that it answered.
+func (s *Service) noteTries(ctx context.Context, group []*item, answered bool) {
+	for _, it := range group {
+		s.mu.Lock()
+		if t := s.tracks[it.ch.Key]; t != nil {
+			if t.Tries++; answered {
+				t.Tries = 0
+			}
+		}
+		s.mu.Unlock()
+		s.keep(ctx, it.ch.Key)
+	}
 }
 
 // itemOf makes an import of a track; nil where it cannot be.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/btcsuite/btcd/wire"
@@ -12,6 +13,7 @@ import (
 	"github.com/glrecover/glrecover/chain/chaintest"
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
+	"github.com/glrecover/glrecover/lightningd"
 	"github.com/glrecover/glrecover/peer"
 	"github.com/glrecover/glrecover/recovery/api"
 	"github.com/glrecover/glrecover/scbconv"
@@ -193,4 +195,84 @@ func TestNumbersThatCameBeforeTheTimeWasOverCount(t *testing.T) {
 	if len(s.node.store) == 0 {
 		t.Error("what the peer had kept was not recorded")
 	}
+}
+
+// TestAChannelThatStopsLightningdIsLeftOutInTheEnd: to give it the same channel
+// again at each start would stop it for ever.
+func TestAChannelThatStopsLightningdIsLeftOutInTheEnd(t *testing.T) {
+	w := newWorld(t, "three-peers", true)
+	poison := readCorpus(t, "three-peers").Channels[1]
+	dead := &mortalNode{fakeNode: w.node, poison: poison.DBID}
+	w.deps.Node = dead
+	w.start()
+	if _, err := w.recover(pathOf(t, "three-peers")); failure.NameOf(err) != failure.Internal {
+		t.Fatalf("got %v", err)
+	}
+	for range maxTries + 2 {
+		dead.kill() // whatever the plugin of the last run is still at
+		dead = &mortalNode{fakeNode: w.node, poison: poison.DBID}
+		w.deps.Node = dead
+		w.start()
+		w.until("lightningd stops again, or all is done", func() bool {
+			w.nudge()
+			st := w.status()
+			return dead.dead() || (st.Totals.ByState[LeftOut] == 1 && st.Totals.ByState[Imported]+st.Totals.ByState[NeedsAddress] == 4)
+		})
+	}
+	if dead.dead() {
+		t.Fatal("lightningd is still stopped by it")
+	}
+	if st := w.stateOf(poison.Key); st != LeftOut {
+		t.Errorf("state %s", st)
+	}
+	if n := len(w.node.channels); n != 4 {
+		t.Errorf("%d channels are there", n)
+	}
+}
+
+// mortalNode is a lightningd that stops when it is given one channel.
+type mortalNode struct {
+	*fakeNode
+	poison uint64
+
+	mu   sync.Mutex
+	down bool
+}
+
+func (n *mortalNode) dead() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.down
+}
+
+func (n *mortalNode) kill() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.down = true
+}
+
+func (n *mortalNode) RecoverChannel(ctx context.Context, scbs [][]byte) ([]channel.ID, error) {
+	for _, raw := range scbs {
+		if e, err := scbconv.Decode(raw); err == nil && e.DBID == n.poison {
+			n.kill()
+		}
+	}
+	if n.dead() {
+		return nil, lightningd.ErrUnreachable
+	}
+	return n.fakeNode.RecoverChannel(ctx, scbs)
+}
+
+func (n *mortalNode) PeerChannels(ctx context.Context) ([]PeerChannel, error) {
+	if n.dead() {
+		return nil, lightningd.ErrUnreachable
+	}
+	return n.fakeNode.PeerChannels(ctx)
+}
+
+func (n *mortalNode) SaveRecord(ctx context.Context, key []string, value string) error {
+	if n.dead() {
+		return lightningd.ErrUnreachable
+	}
+	return n.fakeNode.SaveRecord(ctx, key, value)
 }

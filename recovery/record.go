@@ -50,6 +50,9 @@ type run struct {
 	Alive string `json:"hosted_node_alive,omitempty"`
 	// Unread are the channel entries of the backup that could not be read.
 	Unread []string `json:"unread,omitempty"`
+	// UnreadPeers are the peers of those, as far as they can be told: a new
+	// channel with one of them could get the old one's keys.
+	UnreadPeers []channel.PubKey `json:"unread_peers,omitempty"`
 	// Alarms are openings that appeared although they must not.
 	Alarms []string `json:"alarms,omitempty"`
 }
@@ -77,6 +80,9 @@ type track struct {
 	Later *numbers `json:"later_numbers,omitempty"`
 	// StaleSeen says that the peer once stood behind the backup.
 	StaleSeen bool `json:"stale_seen,omitempty"`
+	// Tries counts the late imports of this channel that got no answer: lightningd
+	// stopped.
+	Tries int `json:"import_tries,omitempty"`
 	// Asked is when the peer was last asked to close, Said what it answered.
 	Asked time.Time `json:"asked_at,omitzero"`
 	Said  string    `json:"peer_said,omitempty"`

@@ -62,6 +62,11 @@ func (s *Service) Recover(ctx context.Context, p api.RecoverParams, progress api
 	if b.Network == "" {
 		a.Warnings = append(a.Warnings, "the backup does not say which network it is of; nothing could be compared")
 	}
+	for id := range p.Addresses {
+		if !slices.ContainsFunc(items, func(it *item) bool { return it.ch.Peer == id }) {
+			a.Warnings = append(a.Warnings, fmt.Sprintf("addresses: the backup has no channel with %s; its address is not used", id))
+		}
+	}
 	for _, it := range items {
 		it.answer.Warnings = append(it.answer.Warnings, proofs.channels[it.ch.Key]...)
 	}
@@ -193,6 +198,9 @@ func (s *Service) record(ctx context.Context, b *loaded, items []*item, rest []C
 	for _, a := range rest {
 		if a.Result == BadEntry {
 			next.Unread = append(next.Unread, a.Reason)
+			if a.PeerID != (channel.PubKey{}) && !slices.Contains(next.UnreadPeers, a.PeerID) {
+				next.UnreadPeers = append(slices.Clone(next.UnreadPeers), a.PeerID)
+			}
 		}
 	}
 	if pending {
