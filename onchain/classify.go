@@ -165,7 +165,11 @@ func (c *Close) finish() {
 		c.Reason += "; it is newer than the backup"
 	case OursOld:
 		c.Reason += "; we have revoked it, the peer can take all of it"
-	case OursCurrent, OursNext, TheirsCurrent, TheirsPrevious, Mutual, Splice, Unknown:
+	case TheirsCurrent, TheirsPrevious:
+		c.Reason += "; the peer may have revoked it after the backup was written, which the backup cannot tell"
+	case OursCurrent, OursNext:
+		c.Reason += "; if it was revoked after the backup was written, the peer can take all of it"
+	case Mutual, Splice, Unknown:
 	}
 	if n := len(c.Unnamed()); n > 0 {
 		c.Reason += fmt.Sprintf("; %d of its outputs cannot be named", n)

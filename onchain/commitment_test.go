@@ -97,6 +97,25 @@ func TestEveryRevokedCommitmentIsCheating(t *testing.T) {
 	}
 }
 
+func TestNoCommitmentOfTheSnapshotIsCalledCurrentWithoutADoubt(t *testing.T) {
+	seen := 0
+	for _, g := range goldens(t) {
+		s := &g.ch.State
+		if s.CounterpartyCommit == nil || s.NextCounterpartyCommitNum == 0 {
+			continue
+		}
+		n := s.NextCounterpartyCommitNum - 1
+		c := classify(t, g.ch, g.keys, build(t, g, s.CounterpartyCommit, n, *s.CounterpartyPoint).Tx)
+		if c.Kind != onchain.TheirsCurrent || !strings.Contains(c.Reason, "may have revoked it after the backup was written") {
+			t.Errorf("%s: %s: %s", g.name, c.Kind, c.Reason)
+		}
+		seen++
+	}
+	if seen < 5 {
+		t.Errorf("only %d commitments", seen)
+	}
+}
+
 func TestRevokedWithoutItsSecretIsStillCheatingButNoPenaltyIsPromised(t *testing.T) {
 	g := goldenOf(t, "htlc-in-flight-1")
 	ch := clone(g.ch)

@@ -22,7 +22,7 @@ func (r *rehearsal) channel(ch *channel.Channel, out *Channel, errSCB error) {
 		r.about(ch.Key, Problem, NotRecoverable, "", "this channel would not come back: %s", short(errSCB))
 	}
 	if s.Closed {
-		r.about(ch.Key, Note, SignerClosed, "", "the signer believes this channel closed, and then there is nothing to recover in it; only the chain can say")
+		r.closed(ch, out)
 		return
 	}
 	if r.birth(ch, out) {
@@ -36,6 +36,19 @@ func (r *rehearsal) channel(ch *channel.Channel, out *Channel, errSCB error) {
 			plural(offered+received, "payment was", "payments were"), sat(offeredSat), sat(receivedSat))
 	}
 	r.penalties(ch)
+}
+
+// closed reports a channel of which the signer signed the close: VLS marks it the
+// same way for a mutual close and for our own commitment (vls-core channel.rs,
+// channel_closed), and what the latter leaves is not in anybody's backup.
+func (r *rehearsal) closed(ch *channel.Channel, out *Channel) {
+	level := Note
+	if out.Node != nil && (out.Node.State == "AWAITING_UNILATERAL" || out.Node.State == "ONCHAIN" || out.Node.State == "FUNDING_SPEND_SEEN") {
+		level = Loss
+	}
+	share, _ := ch.LastKnownShare()
+	r.about(ch.Key, level, SignerClosed, "",
+		"the signer has signed a close of this channel. After a mutual close there is nothing to recover; but a commitment of yours leaves your share (%s) waiting on the chain, and lightningd does not recover that from a backup; only the chain can say which", sat(share))
 }
 
 // birth reports a channel of which only the opening is known, where that may

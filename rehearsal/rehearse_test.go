@@ -74,6 +74,9 @@ func TestOneThingIsWrong(t *testing.T) {
 		{"another commitment format", "used-both-ways", ch(func(c *channel.Channel) { c.Type = channel.Legacy }), NotRecoverable, Problem, false, "would not come back"},
 		{"a dbid that lightningd cuts off", "used-both-ways", ch(func(c *channel.Channel) { c.DBID = 1 << 31 }), NotRecoverable, Problem, false, "would not come back"},
 		{"the signer says closed", "used-both-ways", ch(func(c *channel.Channel) { c.State.Closed = true }), SignerClosed, Note, true, "only the chain"},
+		{"the node closes it by its own commitment", "used-both-ways", func(in *Input) {
+			in.Backup.Channels[0].State.Closed, in.Node.Channels[0].State = true, "ONCHAIN"
+		}, SignerClosed, Loss, true, "leaves your share (673,960 sat) waiting"},
 		{"no channel", "used-both-ways", func(in *Input) { in.Backup.Channels, in.Node = nil, nil }, NotRecoverable, Note, true, "no channel"},
 		{"a state that cannot be read", "used-both-ways", func(in *Input) {
 			in.Backup.Problems = []*vlsstate.EntryError{{Kind: vlsstate.KindChannel, Position: 3, Reason: "not a number", Effect: vlsstate.StateLost}}

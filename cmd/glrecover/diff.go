@@ -18,7 +18,8 @@ var diffCommand = command{
 be - for standard input. Which one is newer is told by the entries' versions and
 the commitment numbers, never by the files' dates. Like diff, it ends with 0 if
 both hold the same state, and with 1 if not. Only the dates, the strategies and
-signatures of the files do not count.
+signatures of the files do not count. What cannot be read cannot be compared: it
+goes to standard error, and then it ends with 1 as well.
 
   --json
       for programs; amounts in msat
@@ -29,7 +30,8 @@ signatures of the files do not count.
 // difference is --json of diff.
 type difference struct {
 	NodeID channel.PubKey `json:"node_id"`
-	Same   bool           `json:"same"`
+	// Same is false where a part of either could not be read.
+	Same bool `json:"same"`
 	// Order is what B is to A: same, newer, older or diverged.
 	Order    string          `json:"order"`
 	A        fileFacts       `json:"a"`
@@ -39,6 +41,7 @@ type difference struct {
 	Other    map[string]int  `json:"other"`
 
 	changes [][]vlsstate.Change // of Channels, for the text
+	nothing bool                // differs of what could be read
 }
 
 type fileFacts struct {
@@ -46,6 +49,8 @@ type fileFacts struct {
 	CreatedAt string `json:"created_at,omitempty"`
 	Strategy  string `json:"strategy"`
 	Channels  int    `json:"channels"`
+	// Problems are the entries that could not be read; some are not compared.
+	Problems []problemFacts `json:"problems"`
 
 	created time.Time
 }
@@ -100,6 +105,11 @@ func diff(c *cli, args []string) error {
 	if err != nil {
 		return err
 	}
+	for i, side := range []*vlsstate.Backup{a, b} {
+		for _, p := range side.Problems {
+			fmt.Fprintf(c.stderr, "glrecover: %c: %s\n", 'A'+i, plain(p.Error()))
+		}
+	}
 	out := differenceOf(a, b, d)
 	if *asJSON {
 		err = c.writeJSON(out)
@@ -115,9 +125,10 @@ func diff(c *cli, args []string) error {
 func differenceOf(a, b *vlsstate.Backup, d *vlsstate.Difference) *difference {
 	out := &difference{
 		NodeID: a.NodeID, Order: d.Order.String(), A: fileOf(a), B: fileOf(b),
-		Same:     d.Order == vlsstate.Same && len(d.Channels)+len(d.Peers)+len(d.Other) == 0,
+		nothing:  d.Order == vlsstate.Same && len(d.Channels)+len(d.Peers)+len(d.Other) == 0,
 		Channels: []channelChange{}, Peers: []peerChange{}, Other: make(map[string]int),
 	}
+	out.Same = out.nothing && problems(a) == nil && problems(b) == nil
 	inA, inB := channelsOf(a), channelsOf(b)
 	for i := range d.Channels {
 		cd := &d.Channels[i]
@@ -148,7 +159,8 @@ func differenceOf(a, b *vlsstate.Backup, d *vlsstate.Difference) *difference {
 
 func fileOf(b *vlsstate.Backup) fileFacts {
 	f := fileFacts{
-		Source: b.Source.String(), Strategy: b.Strategy.String(), Channels: len(b.Channels), created: b.CreatedAt,
+		Source: b.Source.String(), Strategy: b.Strategy.String(), Channels: len(b.Channels),
+		Problems: problemsOf(b), created: b.CreatedAt,
 	}
 	if !b.CreatedAt.IsZero() {
 		f.CreatedAt = b.CreatedAt.UTC().Format(time.RFC3339)
@@ -182,8 +194,11 @@ func (d *difference) text() string {
 	head.row("A", d.A.text())
 	head.row("B", d.B.text())
 	verdict := orderText(d.Order)
-	if d.Same {
+	switch {
+	case d.Same:
 		verdict = "the same state"
+	case d.nothing:
+		verdict = "no difference in what could be read, and not all could: see the problems"
 	}
 	head.row("Result", verdict)
 	s.WriteString(head.String())

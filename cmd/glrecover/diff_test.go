@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,10 +57,18 @@ func TestDiffReadsLikeThis(t *testing.T) {
 	}
 }
 
+type sideForTest struct {
+	Problems []struct {
+		Reason string `json:"reason"`
+	} `json:"problems"`
+}
+
 // diffForTest reads the JSON as a program would, by its names.
 type diffForTest struct {
-	Same     bool   `json:"same"`
-	Order    string `json:"order"`
+	Same     bool        `json:"same"`
+	Order    string      `json:"order"`
+	A        sideForTest `json:"a"`
+	B        sideForTest `json:"b"`
 	Channels []struct {
 		PeerID string   `json:"peer_id"`
 		Order  string   `json:"order"`
@@ -106,6 +116,35 @@ func TestDiffForProgramsHasBothSides(t *testing.T) {
 		c.B.Channel.ShareMsat >= 1_000_000_000 || fmt.Sprint(c.Fields) !=
 		"[next_holder_commit_num next_counterparty_commit_num next_counterparty_revoke_num last_known_share]" {
 		t.Errorf("%+v, %+v, %+v", c, c.A.Channel, c.B.Channel)
+	}
+}
+
+func TestWhatCannotBeReadIsNotTheSame(t *testing.T) {
+	path := filepath.Join(corpusDir, "three-peers", "backup.json")
+	b, err := vlsstate.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One file has an entry that is cut off, the other none at all.
+	key := vlsstate.Entries(b.Entries).Recoverable()[0]
+	b.Entries = slices.DeleteFunc(b.Entries, func(e vlsstate.Entry) bool { return e.Key == key })
+	without, err := vlsstate.Encode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	lacks, cut := filepath.Join(dir, "lacks.json"), filepath.Join(dir, "cut.json")
+	cutOff := strings.Replace(string(without), `"values": {`, `"values": {"`+key+`": [1],`, 1)
+	if err := errors.Join(os.WriteFile(lacks, without, 0o600), os.WriteFile(cut, []byte(cutOff), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	d, code := diffJSON(t, lacks, cut)
+	if code != exitProblem || d.Same || d.Order != "same" || len(d.B.Problems) != 1 || len(d.A.Problems) != 0 {
+		t.Errorf("exit code %d, %+v", code, d)
+	}
+	code, stdout, stderr := runCLI(t, "diff", lacks, cut)
+	if code != exitProblem || strings.Contains(stdout, "the same state") || !strings.Contains(stderr, "glrecover: B: channel ") {
+		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
 }
 

@@ -19,9 +19,11 @@ var snapshotCommand = command{
 	summary: "write a signer backup from backups and dumps of vlsd's storage",
 	help: `What comes from one backup is written byte for byte as it was. Of several states of
 one node the newest version of each entry is taken, and what the signer deleted
-stays deleted. BACKUP is replaced whole or not at all, has mode 0600, and never
-takes an older state in place of a newer one. A dump has no date: the file's is
-taken, or for standard input the time of now.
+stays deleted; an entry that cannot be read gives way to the newest that can.
+BACKUP is replaced whole or not at all, has mode 0600, and never takes an older or
+a damaged state in place of a newer one; where it is a symbolic link, the file
+behind it is replaced. A dump has no date: the file's is taken, or for standard
+input the time of now.
 
 Addresses are added where the state has none that can be dialled: from --addresses
 (these go before the state's own), else from the node's gossip, its connections,
