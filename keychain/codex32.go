@@ -82,7 +82,9 @@ func encodeCodex32(prefix, id string, secret []byte) string {
 	for _, c := range []byte("0" + id + "s") {
 		data = append(data, byte(bytes.IndexByte([]byte(bech32Alphabet), c)))
 	}
-	data = append(data, toSymbols(secret)...)
+	payload := toSymbols(secret)
+	defer clear(payload)
+	data = append(data, payload...)
 	// The checksum is what, appended, makes the residue the target.
 	r := checksumOf(prefix, data)
 	for _, s := range codexTarget {
@@ -102,9 +104,10 @@ func encodeCodex32(prefix, id string, secret []byte) string {
 // decodeCodex32 reads an unshared secret of 32 bytes, in one case. BIP 93
 // discards the four padding bits, whatever they are.
 func decodeCodex32(prefix string, text []byte) ([]byte, error) {
-	lower := bytes.ToLower(text)
+	lower, upper := bytes.ToLower(text), bytes.ToUpper(text)
 	defer clear(lower)
-	if !bytes.Equal(text, lower) && !bytes.Equal(text, bytes.ToUpper(text)) {
+	defer clear(upper)
+	if !bytes.Equal(text, lower) && !bytes.Equal(text, upper) {
 		return nil, errCodex32
 	}
 	rest, ok := bytes.CutPrefix(lower, []byte(prefix+"1"))
@@ -128,7 +131,7 @@ func decodeCodex32(prefix string, text []byte) ([]byte, error) {
 
 // toSymbols cuts bytes into groups of five bits, padded with zero bits.
 func toSymbols(data []byte) []byte {
-	var out []byte
+	out := make([]byte, 0, (8*len(data)+4)/5)
 	var acc, bits uint
 	for _, b := range data {
 		acc, bits = acc<<8|uint(b), bits+8

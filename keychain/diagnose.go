@@ -60,7 +60,7 @@ func (s *Source) Diagnose(ctx context.Context, want channel.PubKey) Diagnosis {
 	if d, ok := s.diagnoseBytes(want); ok {
 		return d
 	}
-	text := s.raw()
+	text := s.text()
 	withPassphrase := false
 	if kind, ok := s.kind(); ok && (kind == Mnemonic || kind == MnemonicPassphrase) {
 		text = s.raw()[passphraseHashSize:]
@@ -113,7 +113,7 @@ func (s *Source) diagnoseBytes(want channel.PubKey) (Diagnosis, bool) {
 		}
 		return certain(ExtraMistake, fmt.Sprintf("the first 32 bytes are right, %d more follow", len(raw)-secretSize))
 	}
-	text := bytes.TrimSpace(raw)
+	text := s.text()
 	if bytes.HasPrefix(text, []byte("0x")) {
 		text = text[2:]
 	}
@@ -155,7 +155,7 @@ func decodeBase64(text []byte) ([]byte, error) {
 
 // likely names what the form alone suggests.
 func (s *Source) likely() Diagnosis {
-	text := bytes.TrimSpace(s.raw())
+	text := s.text()
 	switch {
 	case len(s.raw()) == secretSize && isHex(s.raw()):
 		return Diagnosis{

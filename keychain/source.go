@@ -119,17 +119,25 @@ func Load(path string, readOnly bool, ask Ask) (*Secret, error) {
 // asked for it.
 var ErrPassphraseNeeded = errors.New("the secret needs its passphrase")
 
+// byteOrderMark is what some editors write before UTF-8 text.
+var byteOrderMark = []byte("\ufeff")
+
+// text is what was read, as text: without what surrounds it.
+func (s *Source) text() []byte { return bytes.TrimSpace(bytes.TrimPrefix(s.raw(), byteOrderMark)) }
+
 // kind tells the forms apart as CLN does (common/hsm_secret.c), after the text
-// forms that CLN would take for a file with words and a passphrase.
+// forms that CLN would take for a file with words and a passphrase. No text form
+// has 32 bytes: random ones are a secret, whatever they look like.
 func (s *Source) kind() (Kind, bool) {
-	text := bytes.TrimSpace(s.raw())
+	const codexStart = codexPrefix + "1"
+	text := s.text()
 	switch {
-	case isHex(text) && len(text) == 2*secretSize:
-		return Hex, true
-	case bytes.HasPrefix(bytes.ToLower(text), []byte(codexPrefix+"1")):
-		return Codex32, true
 	case len(s.raw()) == secretSize:
 		return Raw, true
+	case isHex(text) && len(text) == 2*secretSize:
+		return Hex, true
+	case len(text) > len(codexStart) && bytes.EqualFold(text[:len(codexStart)], []byte(codexStart)):
+		return Codex32, true
 	case isWords(text):
 		return Phrase, true
 	case len(s.raw()) == encryptedSize:
@@ -150,8 +158,8 @@ func (s *Source) kind() (Kind, bool) {
 func (s *Source) Secret(ask Ask) (*Secret, error) {
 	kind, ok := s.kind()
 	if !ok {
-		return nil, unreadable("Use the 32-byte hsm_secret, the 64 hex digits, or the twelve words",
-			"%d bytes in no known form of a secret", len(s.raw()))
+		do, hint := s.unknown()
+		return nil, unreadable(do, "%d bytes in no known form of a secret%s", len(s.raw()), hint)
 	}
 	switch kind {
 	case Raw:
@@ -159,12 +167,12 @@ func (s *Source) Secret(ask Ask) (*Secret, error) {
 	case Hex:
 		raw := make([]byte, secretSize)
 		defer clear(raw)
-		if _, err := hex.Decode(raw, bytes.TrimSpace(s.raw())); err != nil {
+		if _, err := hex.Decode(raw, s.text()); err != nil {
 			return nil, unreadable("Check the hex digits", "the text is not hex")
 		}
 		return newSecret(Hex, raw), nil
 	case Codex32:
-		raw, err := decodeCodex32(codexPrefix, bytes.TrimSpace(s.raw()))
+		raw, err := decodeCodex32(codexPrefix, s.text())
 		if err != nil {
 			return nil, unreadable("Check each character", "the codex32 text has a wrong length or checksum, or is a share").Wrap(err)
 		}
@@ -175,7 +183,7 @@ func (s *Source) Secret(ask Ask) (*Secret, error) {
 	case Mnemonic, MnemonicPassphrase:
 		return s.words(kind, ask)
 	default:
-		p, err := parsePhrase(s.raw())
+		p, err := parsePhrase(s.text())
 		if err != nil {
 			return nil, unreadable("Compare the words with what was written down", "%s", err).Wrap(err)
 		}
@@ -185,6 +193,21 @@ func (s *Source) Secret(ask Ask) (*Secret, error) {
 		// Greenlight keeps only the first half.
 		return newSecret(Phrase, seed[:secretSize]), nil
 	}
+}
+
+// unknown says as much as helps about what is in no known form.
+func (s *Source) unknown() (do, hint string) {
+	do = "Use the 32-byte hsm_secret, the 64 hex digits, or the twelve words"
+	raw, text := s.raw(), s.text()
+	switch {
+	case bytes.HasPrefix(raw, []byte{0xff, 0xfe}) || bytes.HasPrefix(raw, []byte{0xfe, 0xff}):
+		return "Save it as plain text, in UTF-8", ": it is text in UTF-16"
+	case isHex(text):
+		return do, fmt.Sprintf(": %d hex digits, and a secret has 64", len(text))
+	case looksLikeWords(text):
+		return "Give the words alone, with spaces between them", ": words with something between them, numbers or commas perhaps"
+	}
+	return do, ""
 }
 
 func (s *Source) decrypted(ask Ask) (*Secret, error) {
@@ -233,7 +256,7 @@ func (s *Source) words(kind Kind, ask Ask) (*Secret, error) {
 
 func asked(ask Ask) ([]byte, error) {
 	if ask == nil {
-		return nil, failure.New(failure.NeedsSecret, "Use the command line, which can ask for it, or a 32-byte hsm_secret",
+		return nil, failure.New(failure.NeedsSecret, "Use a 32-byte hsm_secret, or let glrecover verify ask for the passphrase at a terminal",
 			"this hsm_secret has a passphrase").Wrap(ErrPassphraseNeeded)
 	}
 	passphrase, err := ask()

@@ -38,6 +38,8 @@ func TestEveryFormOfASecretIsUnderstood(t *testing.T) {
 		{"vlsd's node.seed", []byte(aboutSecret), nil, Hex, aboutNode},
 		{"hex with a newline", []byte(aboutSecret + "\n"), nil, Hex, aboutNode},
 		{"hex in capitals", []byte(strings.ToUpper(aboutSecret)), nil, Hex, aboutNode},
+		{"hex after a byte order mark, line ends of Windows", []byte("\ufeff" + aboutSecret + "\r\n"), nil, Hex, aboutNode},
+		{"words after a byte order mark", []byte("\ufeff" + aboutWords + "\r\n"), nil, Phrase, aboutNode},
 		{"hsm_secret with words", mnemonicFile(aboutWords), nil, Mnemonic, aboutNode},
 		{"hsm_secret with words and passphrase", passphraseFile(t), asks("hunter2"), MnemonicPassphrase, hunterNode},
 		{"Greenlight's words", []byte(aboutWords), nil, Phrase, aboutNode},
@@ -65,6 +67,22 @@ func TestEveryFormOfASecretIsUnderstood(t *testing.T) {
 	}
 }
 
+// Nothing but the length decides about 32 bytes, as in lightningd.
+func TestThirtyTwoBytesAreASecretWhateverTheyLookLike(t *testing.T) {
+	for _, raw := range []string{
+		"abandon abandon abandon abandon ",
+		"cl10glres088a055je79jr0vhf5pe4eh",
+		"CL1\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09abcdefghijklmnopqrs",
+		"5eb00bbddcf069084889a8ab91555681",
+		"\ufeff\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n",
+	} {
+		secret, err := FromBytes([]byte(raw)).Secret(nil)
+		if err != nil || secret.Kind() != Raw {
+			t.Errorf("%q: %v", raw, err)
+		}
+	}
+}
+
 func TestWhatIsNoSecretIsRefusedWithoutEcho(t *testing.T) {
 	flipped := unhex(t, encryptedFile)
 	flipped[40] ^= 1
@@ -78,7 +96,10 @@ func TestWhatIsNoSecretIsRefusedWithoutEcho(t *testing.T) {
 		{"nothing", nil, nil, failure.SecretUnreadable, "0 bytes in no known form"},
 		{"31 bytes", bytes.Repeat([]byte{0xa7}, 31), nil, failure.SecretUnreadable, "31 bytes"},
 		{"64 raw bytes", bytes.Repeat([]byte{0xa7}, 64), nil, failure.SecretUnreadable, "64 bytes"},
-		{"62 hex digits", []byte(aboutSecret[:62]), nil, failure.SecretUnreadable, "62 bytes"},
+		{"62 hex digits", []byte(aboutSecret[:62]), nil, failure.SecretUnreadable, "62 hex digits, and a secret has 64"},
+		{"numbered words", []byte("1. " + strings.ReplaceAll(aboutWords, " ", "\n2. ")), nil, failure.SecretUnreadable, "words with something between them"},
+		{"words with commas", []byte(strings.ReplaceAll(aboutWords, " ", ", ")), nil, failure.SecretUnreadable, "words with something between them"},
+		{"text in UTF-16", append([]byte{0xff, 0xfe}, strings.Join(strings.Split(aboutWords, ""), "\x00")...), nil, failure.SecretUnreadable, "UTF-16"},
 		{"eleven words", []byte(strings.TrimSuffix(aboutWords, " about")), nil, failure.SecretUnreadable, "this one has 11"},
 		{"a wrong checksum", []byte(strings.Replace(aboutWords, "about", "zebra", 1)), nil, failure.SecretUnreadable, "checksum is wrong"},
 		{"a word that is none", []byte(strings.Replace(aboutWords, "abandon about", "xyzzy about", 1)), nil, failure.SecretUnreadable, "word 11 is not in the English"},

@@ -7,4 +7,6 @@ import "golang.org/x/sys/unix"
 const (
 	ioctlGetTermios = unix.TIOCGETA
 	ioctlSetTermios = unix.TIOCSETA
+	// ioctlFlushTermios also throws away what was typed and not read.
+	ioctlFlushTermios = unix.TIOCSETAF
 )

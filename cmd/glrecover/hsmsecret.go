@@ -19,8 +19,9 @@ var hsmSecretCommand = command{
 	summary: "make the node's 32-byte hsm_secret from its twelve words",
 	help: `FILE is the signer backup of the node; the secret must make its node id. The words
 are asked for at the terminal and not shown; without a terminal they are read from
-standard input. 64 hex digits, codex32 and CLN's own hsm_secret with words will do
-too. The file has mode 0400 and never replaces another.
+standard input. They may stand in several lines. 64 hex digits, codex32 and CLN's own
+hsm_secret with words and no passphrase will do too. The file has mode 0400 and
+never replaces another.
 
   --out PATH
       the directory or the name of the new file; default: hsm_secret, here
@@ -98,9 +99,13 @@ func secretPath(out string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("working directory: %w", err)
 	}
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+	_, err = os.Lstat(path)
+	switch {
+	case err == nil:
 		return "", failure.New(failure.InvalidParameter, "Name another place, or look at that file first: it may be a node's only secret",
 			"%s exists already and is never replaced", path)
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", failure.New(failure.InvalidParameter, "Name a directory that this user may write to", "%s cannot be a new file: %s", path, reason(err))
 	}
 	return path, nil
 }
@@ -119,7 +124,7 @@ Who has it has the coins. Keep the words and the backup all the same.
 Start a fresh node with it, in a directory that no node has used:
 
   mkdir -p -m 700 NEWDIR/%s
-  mv %s NEWDIR/%s/hsm_secret
+  mv -n %s NEWDIR/%s/hsm_secret
   lightningd --lightning-dir=NEWDIR --network=%s
 
 lightningd --recover takes the secret as hex or codex32 text instead, where no

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"unicode"
 
 	"golang.org/x/term"
 
@@ -26,8 +27,9 @@ func terminal(stream any) (*os.File, bool) {
 	return f, true
 }
 
-// prompt asks for one line at the terminal without showing it.
-func (c *cli) prompt(text string) ([]byte, error) {
+// prompt asks for a secret at the terminal without showing it: one line, or as
+// many as more wants after those that are there. more may be nil.
+func (c *cli) prompt(text string, more func(typed []byte) bool) (typed []byte, err error) {
 	in, ok := terminal(c.stdin)
 	if !ok {
 		return nil, errors.New("standard input is no terminal")
@@ -37,9 +39,46 @@ func (c *cli) prompt(text string) ([]byte, error) {
 		return nil, err
 	}
 	fmt.Fprint(c.stderr, text)
-	line, err := term.ReadPassword(int(in.Fd()))
+	// Never grown, so that no copy is left behind.
+	typed = make([]byte, 0, keychain.MaxSize+1)
+	for {
+		before := len(typed)
+		if typed, err = appendLine(in, typed); err != nil || more == nil || len(typed) == before || !more(typed) {
+			break
+		}
+		if len(typed) < cap(typed) {
+			typed = append(typed, '\n')
+		}
+		fmt.Fprint(c.stderr, "\n"+count(len(bytes.Fields(typed)), "word", "words")+" so far; go on, or end with an empty line (not shown): ")
+	}
 	fmt.Fprintln(c.stderr)
-	return line, errors.Join(err, restore())
+	if err = errors.Join(err, restore()); err != nil {
+		clear(typed)
+		return nil, err
+	}
+	return typed, nil
+}
+
+// appendLine reads a line without its end. The end of the input ends it too,
+// but is an error where nothing stands before it. What has no place any more is
+// dropped: it is longer than any secret.
+func appendLine(in io.Reader, typed []byte) ([]byte, error) {
+	var b [1]byte
+	defer clear(b[:])
+	before := len(typed)
+	for {
+		n, err := in.Read(b[:])
+		switch {
+		case n == 1 && b[0] == '\n':
+			return typed, nil
+		case n == 1 && len(typed) < cap(typed):
+			typed = append(typed, b[0])
+		case errors.Is(err, io.EOF) && len(typed) > before:
+			return typed, nil
+		case err != nil:
+			return typed, err
+		}
+	}
 }
 
 // ask is how the keychain asks for a passphrase; nil where nobody can be asked.
@@ -47,20 +86,29 @@ func (c *cli) ask() keychain.Ask {
 	if _, ok := terminal(c.stdin); !ok {
 		return nil
 	}
-	return func() ([]byte, error) { return c.prompt("Passphrase of the secret (not shown): ") }
+	return func() ([]byte, error) { return c.prompt("Passphrase of the secret (not shown): ", nil) }
 }
 
 // typedSecret reads a secret from the terminal, or all of standard input where
-// that is none.
+// that is none. Words may be typed or pasted in several lines.
 func (c *cli) typedSecret(what string) (*keychain.Source, error) {
 	if _, ok := terminal(c.stdin); !ok {
 		return keychain.FromReader(c.stdin)
 	}
-	line, err := c.prompt(what + " (not shown): ")
-	if err != nil && !errors.Is(err, io.EOF) {
+	typed, err := c.prompt(what+" (not shown): ", beginsPhrase)
+	if err != nil || len(typed) == 0 {
 		return nil, failure.New(failure.SecretUnreadable, "Try again", "nothing was read from the terminal").Wrap(err)
 	}
-	return keychain.FromBytes(line), nil
+	return keychain.FromBytes(typed), nil
+}
+
+// beginsPhrase reports whether a text is words, and too few for a phrase. Hex
+// digits and codex32 have digits.
+func beginsPhrase(text []byte) bool {
+	const fewest = 12
+	// Words of other languages have bytes above ASCII.
+	letter := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsLetter(r) || r >= 0x80 }
+	return len(bytes.Fields(text)) < fewest && bytes.IndexFunc(text, func(r rune) bool { return !letter(r) }) < 0
 }
 
 // secretFor understands a source and demands that it makes the backup's node.
@@ -79,7 +127,11 @@ func (c *cli) secretFor(b *vlsstate.Backup, source *keychain.Source, ask keychai
 		defer secret.Wipe()
 		made = &id
 	}
-	fmt.Fprintln(c.stderr, "This is not the secret of the backup's node. Looking for the mistake; that may take some seconds.")
+	what := "This is not the secret of the backup's node."
+	if errSecret != nil {
+		what = "This cannot be understood as a secret."
+	}
+	fmt.Fprintln(c.stderr, what+" Looking for the mistake; that may take some seconds.")
 	wrong := proofs.Diagnose(context.Background(), b.NodeID, source, made)
 	// What could not be understood keeps its own error unless the mistake is
 	// known for sure.

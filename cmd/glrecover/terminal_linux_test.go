@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -139,5 +141,87 @@ func TestVerifyAsksForTheSecretAtATerminal(t *testing.T) {
 	shown, code := atTerminal(t, secret, "verify", filepath.Join(corpusDir, "used-both-ways", "backup.json"))
 	if code != exitOK || strings.Contains(shown, secret) || !strings.Contains(shown, "Everything that can be checked is proven.") {
 		t.Errorf("exit code %d, shown:\n%s", code, shown)
+	}
+}
+
+func TestWordsMayBePastedInSeveralLines(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "hsm_secret")
+	shown, code := atTerminal(t, strings.ReplaceAll(aboutWords, " ", "\n"), "hsm-secret", "--out", out, backupOf(t))
+	if code != exitOK || strings.Contains(shown, "abandon") || !strings.Contains(shown, "1 word so far") || !strings.Contains(shown, "Written: "+out) {
+		t.Errorf("exit code %d, shown:\n%s", code, shown)
+	}
+}
+
+func TestAnEmptyLineEndsWordsThatAreTooFew(t *testing.T) {
+	shown, code := atTerminal(t, "abandon abandon\nabandon\n", "hsm-secret", "--show", backupOf(t))
+	if code != exitUnreadable || !strings.Contains(shown, "3 words so far") || !strings.Contains(shown, "this one has 3") {
+		t.Errorf("exit code %d, shown:\n%s", code, shown)
+	}
+	shown, code = atTerminal(t, "", "hsm-secret", "--show", backupOf(t))
+	if code != exitUnreadable || !strings.Contains(shown, "nothing was read from the terminal") {
+		t.Errorf("exit code %d, shown:\n%s", code, shown)
+	}
+}
+
+// A shell would take what is left over for commands, and keep it in its history.
+func TestWhatIsPastedAndNotReadIsThrownAway(t *testing.T) {
+	keys, tty := pty(t)
+	restore, err := withoutEcho(int(tty.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.WriteString("first\nabandon\nabout\n"); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := appendLine(tty, make([]byte, 0, 9)); err != nil || string(line) != "first" {
+		t.Errorf("%q, %v", line, err)
+	}
+	if err := restore(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.WriteString("next\n"); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := appendLine(tty, make([]byte, 0, 9)); err != nil || string(line) != "next" {
+		t.Errorf("the terminal still held %q (%v)", line, err)
+	}
+}
+
+// Interrupted at the prompt, the program leaves the terminal as it was.
+func TestAnInterruptGivesTheEchoBack(t *testing.T) {
+	keys, tty := pty(t)
+	cmd := exec.Command("glrecover", "hsm-secret", "--out", filepath.Join(t.TempDir(), "hsm_secret"), backupOf(t))
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	echo := func() bool {
+		state, err := unix.IoctlGetTermios(int(tty.Fd()), ioctlGetTermios)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return state.Lflag&unix.ECHO != 0
+	}
+	var shown []byte
+	for buf := make([]byte, 4096); !bytes.Contains(shown, []byte("(not shown): ")); {
+		n, err := keys.Read(buf)
+		if shown = append(shown, buf[:n]...); err != nil {
+			t.Fatalf("%v after %q", err, shown)
+		}
+	}
+	if echo() {
+		t.Error("the terminal shows what is typed")
+	}
+	const interrupt = "aban\x03"
+	if _, err := keys.WriteString(interrupt); err != nil {
+		t.Fatal(err)
+	}
+	err := cmd.Wait()
+	if status := cmd.ProcessState.Sys().(syscall.WaitStatus); err == nil || !status.Signaled() || status.Signal() != syscall.SIGINT {
+		t.Errorf("ended with %v", err)
+	}
+	if !echo() {
+		t.Error("the terminal stays without echo")
 	}
 }
