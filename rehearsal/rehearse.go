@@ -2,6 +2,7 @@ package rehearsal
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -220,8 +221,8 @@ func (r *rehearsal) count(c *Channel) {
 		return
 	}
 	t.Channels++
-	t.CapacityMsat += c.CapacityMsat
-	t.LastKnownShareMsat += c.LastKnownShareMsat
+	t.CapacityMsat = sumOf(t.CapacityMsat, c.CapacityMsat)
+	t.LastKnownShareMsat = sumOf(t.LastKnownShareMsat, c.LastKnownShareMsat)
 	if c.ShareFrom == "birth" {
 		t.SharesFromBirth++
 	}
@@ -229,11 +230,19 @@ func (r *rehearsal) count(c *Channel) {
 		return
 	}
 	t.Recoverable++
-	t.RecoverableShareMsat += c.LastKnownShareMsat
+	t.RecoverableShareMsat = sumOf(t.RecoverableShareMsat, c.LastKnownShareMsat)
 	if c.AddressSource == scbconv.FromPlaceholder {
 		t.NoAddress++
-		t.NoAddressShareMsat += c.LastKnownShareMsat
+		t.NoAddressShareMsat = sumOf(t.NoAddressShareMsat, c.LastKnownShareMsat)
 	}
+}
+
+// sumOf stops at the highest number: a file may claim more than there is.
+func sumOf(a, b uint64) uint64 {
+	if sum := a + b; sum >= a {
+		return sum
+	}
+	return math.MaxUint64
 }
 
 // candidates are the addresses that a recovery would have.

@@ -2,6 +2,7 @@ package rehearsal
 
 import (
 	"errors"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -234,6 +235,20 @@ func TestTheTotalsLeaveOutWhatIsClosed(t *testing.T) {
 	r = Rehearse(Input{Backup: backupOf(t, "three-peers"), Now: now})
 	if r.Totals.NoAddress != 2 || r.Totals.NoAddressShareMsat != (120003+297930)*1000 || r.Totals.Recoverable != 5 {
 		t.Errorf("%+v", r.Totals)
+	}
+}
+
+func TestTotalsDoNotWrapAround(t *testing.T) {
+	in := Input{Backup: backupOf(t, "fresh-outbound"), Now: now}
+	first := in.Backup.Channels[0]
+	for i := range 12 {
+		c := *first
+		c.DBID, c.CapacitySat, c.State.InitialHolderValueSat = uint64(i+10), 21e14, 21e14
+		c.Funding.Index = uint32(i + 10)
+		in.Backup.Channels = append(in.Backup.Channels, &c)
+	}
+	if got := Rehearse(in).Totals; got.CapacityMsat != math.MaxUint64 || got.RecoverableShareMsat != math.MaxUint64 {
+		t.Errorf("%+v", got)
 	}
 }
 

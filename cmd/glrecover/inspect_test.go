@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/glrecover/glrecover/vlsstate"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -256,5 +259,20 @@ func TestAResultThatCannotBeWrittenIsExitCode4(t *testing.T) {
 		if code := c.run(args); code != exitWrite || !strings.Contains(stderr.String(), "no space left on device") {
 			t.Errorf("%s: exit code %d, %s", args, code, &stderr)
 		}
+	}
+}
+
+func TestTotalsOfAFileThatClaimsTooMuchDoNotWrapAround(t *testing.T) {
+	b, err := vlsstate.ReadFile(filepath.Join(corpusDir, "fresh-outbound", "backup.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 12 {
+		c := *b.Channels[0]
+		c.CapacitySat, c.State.InitialHolderValueSat, c.State.HolderCommit, c.State.CounterpartyCommit = 21e14, 21e14, nil, nil
+		b.Channels = append(b.Channels, &c)
+	}
+	if got := takeInventory(b, nil, time.Now()).Totals; got.CapacityMsat != math.MaxUint64 || got.LastKnownShareMsat != math.MaxUint64 {
+		t.Errorf("%+v", got)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"time"
 
 	"github.com/glrecover/glrecover/channel"
@@ -140,14 +141,14 @@ func takeInventory(b *vlsstate.Backup, a addresses, now time.Time) *inventory {
 		inv.Channels = append(inv.Channels, f)
 
 		inv.Totals.Channels++
-		inv.Totals.CapacityMsat += f.CapacityMsat
-		inv.Totals.LastKnownShareMsat += f.LastKnownShareMsat
+		inv.Totals.CapacityMsat = sumOf(inv.Totals.CapacityMsat, f.CapacityMsat)
+		inv.Totals.LastKnownShareMsat = sumOf(inv.Totals.LastKnownShareMsat, f.LastKnownShareMsat)
 		if f.ShareFrom == "birth" {
 			inv.Totals.ShareUnknown++
 		}
 		if f.SignerClosed {
 			inv.Totals.SignerClosed++
-			inv.Totals.SignerClosedMsat += f.LastKnownShareMsat
+			inv.Totals.SignerClosedMsat = sumOf(inv.Totals.SignerClosedMsat, f.LastKnownShareMsat)
 		}
 	}
 	return inv
@@ -202,3 +203,11 @@ func factsOf(c *channel.Channel, unread bool) channelFacts {
 }
 
 func msat(sat uint64) uint64 { return sat * 1000 }
+
+// sumOf stops at the highest number: a file may claim more than there is.
+func sumOf(a, b uint64) uint64 {
+	if sum := a + b; sum >= a {
+		return sum
+	}
+	return math.MaxUint64
+}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/glrecover/glrecover/failure"
+	"github.com/glrecover/glrecover/vlsstate"
 )
 
 // writeNew writes a file with mode 0600, whole or not at all, and never over an
@@ -49,15 +50,5 @@ func writeNew(path string, data []byte) (err error) {
 	if err := os.Rename(tmp.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(dir)
-}
-
-// syncDir makes a new name survive a crash.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return vlsstate.Disk{}.SyncDir(dir)
 }
