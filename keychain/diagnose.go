@@ -37,6 +37,12 @@ const (
 	WordMistake Mistake = "one_word"
 	// MissingMistake: one word is missing.
 	MissingMistake Mistake = "missing_word"
+	// OtherWordsMistake: a whole phrase, but of another node; or the old node's
+	// words had a passphrase.
+	OtherWordsMistake Mistake = "other_words"
+	// FormMistake: an hsm_secret holds the right words, but not as lightningd
+	// takes them.
+	FormMistake Mistake = "file_form"
 	// ShortMistake: the words are cut to their first letters.
 	ShortMistake Mistake = "short_words"
 )
@@ -61,15 +67,21 @@ func (s *Source) Diagnose(ctx context.Context, want channel.PubKey) Diagnosis {
 		return d
 	}
 	text := s.text()
-	withPassphrase := false
-	if kind, ok := s.kind(); ok && (kind == Mnemonic || kind == MnemonicPassphrase) {
+	kind, _ := s.kind()
+	if kind == Mnemonic || kind == MnemonicPassphrase {
 		text = s.raw()[passphraseHashSize:]
-		withPassphrase = kind == MnemonicPassphrase
 	}
 	if isWords(text) {
 		d := diagnoseWords(ctx, text, want)
-		if withPassphrase && d.Certain && d.Mistake == PassphraseMistake {
-			d.Found = "the words are the right ones, but this hsm_secret adds a passphrase to them, which makes another node"
+		if d.Certain && d.Mistake == PassphraseMistake {
+			switch kind {
+			case MnemonicPassphrase:
+				d.Found = "the words are the right ones, but this hsm_secret adds a passphrase to them, which makes another node"
+			case Mnemonic:
+				// lightningd takes the same words in its own form for this node.
+				d.Mistake, d.Do = FormMistake, rightForm
+				d.Found = "the words are the right ones, but lightningd refuses this file: they must be in small letters, with single spaces and no line end"
+			}
 		}
 		return d
 	}
@@ -203,7 +215,7 @@ func diagnoseWords(ctx context.Context, text []byte, want channel.PubKey) Diagno
 	}
 	if err == nil {
 		return Diagnosis{
-			Mistake: PassphraseMistake,
+			Mistake: OtherWordsMistake,
 			Found:   "the words are a whole phrase with a right checksum, but of another node; or the old node's words had a passphrase, which Greenlight never uses",
 			Do:      "Look for the words of the node that the backup names",
 		}

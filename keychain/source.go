@@ -224,8 +224,11 @@ func (s *Source) decrypted(ask Ask) (*Secret, error) {
 	return newSecret(Encrypted, raw), nil
 }
 
+// errForm says that an hsm_secret holds words, but not as lightningd takes them.
+var errForm = errors.New("the words of the hsm_secret are not in lightningd's form")
+
 // words reads the two hsm_secret forms of CLN 25.12. CLN makes the seed from
-// the very bytes in the file.
+// the very bytes in the file, and accepts no others than the sentence itself.
 func (s *Source) words(kind Kind, ask Ask) (*Secret, error) {
 	text := s.raw()[passphraseHashSize:]
 	words := fields(text)
@@ -235,6 +238,12 @@ func (s *Source) words(kind Kind, ask Ask) (*Secret, error) {
 	if !validWordCount(len(words)) || len(unknown) > 0 || !p.checksum() {
 		err := &PhraseError{Words: len(words), Unknown: unknown, Language: english().name}
 		return nil, unreadable("The file is damaged: use another copy or the words", "the hsm_secret holds no valid words: %s", err).Wrap(err)
+	}
+	sentence := p.sentence()
+	defer clear(sentence)
+	if !bytes.Equal(text, sentence) {
+		return nil, unreadable("Make the right file with: glrecover hsm-secret BACKUP",
+			"lightningd refuses this hsm_secret: its words must be in small letters, with single spaces and no line end").Wrap(errForm)
 	}
 	var passphrase []byte
 	if kind == MnemonicPassphrase {

@@ -30,12 +30,9 @@ func Diagnose(ctx context.Context, want channel.PubKey, source *keychain.Source,
 	}
 	d := source.Diagnose(ctx, want)
 	data.Mistake, data.Certain = d.Mistake, d.Certain
-	switch {
-	case d.Certain:
+	if d.Certain {
 		found += ": " + d.Found
-	case d.Mistake != keychain.UnknownMistake:
-		found += "; perhaps " + d.Found
-	default:
+	} else {
 		found += "; " + d.Found
 	}
 	return failure.New(failure.WrongNode, d.Do, "%s", found).With(data)

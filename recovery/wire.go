@@ -58,6 +58,9 @@ func ForLightningd(rpc *lightningd.Client, log logrus.FieldLogger) *Service {
 // diagnose looks at the running node's own hsm_secret for the mistake behind
 // its wrong node id.
 func diagnose(ctx context.Context, facts api.Node, running, want channel.PubKey) *failure.Error {
+	if facts.LightningDir == "" {
+		return nil // and not a file of this name in the working directory
+	}
 	source, err := keychain.Open(filepath.Join(facts.LightningDir, "hsm_secret"), false)
 	if err != nil {
 		return nil
@@ -68,8 +71,8 @@ func diagnose(ctx context.Context, facts api.Node, running, want channel.PubKey)
 	// node: lightningd was told.
 	if secret, err := source.Secret(nil); err == nil {
 		defer secret.Wipe()
-		if made, err = secret.NodeID(); err != nil {
-			return nil
+		if made, err = secret.NodeID(); err != nil || made == want {
+			return nil // the file was changed under the running node
 		}
 	}
 	return proof.Diagnose(ctx, want, source, &made)

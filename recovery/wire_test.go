@@ -44,3 +44,31 @@ func TestAPassphraseInTheNodesOwnFileIsNamed(t *testing.T) {
 		}
 	}
 }
+
+// Nothing is said of a file that the running node does not run on.
+func TestOnlyTheNodesOwnSecretIsDiagnosed(t *testing.T) {
+	raw := bytes.Repeat([]byte{7}, 32)
+	secret, err := keychain.FromBytes(bytes.Clone(raw)).Secret(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := secret.NodeID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := channel.ParsePubKey("0257656fbe3a0b08122576b3143068104341e80f2c3b2edd02d268bf75606317c2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.WriteFile("hsm_secret", raw, 0o400); err != nil {
+		t.Fatal(err)
+	}
+	if f := diagnose(t.Context(), api.Node{}, made, other); f != nil {
+		t.Errorf("the directory is unknown, and a file of the working directory was read: %v", f)
+	}
+	if f := diagnose(t.Context(), api.Node{LightningDir: dir}, other, made); f != nil {
+		t.Errorf("the file makes the wanted node already: %v", f)
+	}
+}
