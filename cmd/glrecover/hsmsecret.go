@@ -68,7 +68,10 @@ func hsmSecret(c *cli, args []string) error {
 	defer secret.Wipe()
 	if path != "" {
 		if err := secret.WriteFile(path); err != nil {
-			return err
+			if errors.Is(err, fs.ErrExist) {
+				return err
+			}
+			return writeError{err}
 		}
 		if err := c.write([]byte(startText(path, b))); err != nil {
 			return err
