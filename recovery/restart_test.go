@@ -75,7 +75,7 @@ func (s *story) looked() {
 
 func TestAYoungFundingIsImportedOnceAlsoAfterARestart(t *testing.T) {
 	w := newWorld(t, "used-both-ways", true)
-	keys, _, err := w.openKeys()
+	keys, err := w.deps.OpenKeys(w.facts, w.node.info.ID) // the engine wipes its own when idle
 	if err != nil {
 		t.Fatal(err)
 	}
