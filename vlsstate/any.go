@@ -48,6 +48,9 @@ func ParseAny(data []byte) (*Backup, error) {
 		return nil, notJSON(data, parts.err)
 	}
 	if len(parts.dump) == 0 && parts.skipped > 0 {
+		if what := magicOf(data); what != "" {
+			return nil, failure.New(failure.NotABackup, doUseBackup, "%s", what)
+		}
 		return nil, notABackup("there is other text between the backups")
 	}
 	var inputs []*Backup

@@ -36,6 +36,16 @@ var magics = []struct{ magic, what string }{
 	{"\xef\xbb\xbf", "the text begins with a byte order mark; save it as UTF-8 without one"},
 }
 
+// magicOf recognises a file by its first bytes.
+func magicOf(data []byte) string {
+	for _, m := range magics {
+		if bytes.HasPrefix(data, []byte(m.magic)) {
+			return m.what
+		}
+	}
+	return ""
+}
+
 // otherThanJSON recognises inputs that do not begin like a JSON object; ""
 // means that nothing can be said.
 func otherThanJSON(data []byte) string {
@@ -46,10 +56,8 @@ func otherThanJSON(data []byte) string {
 	if len(text) == 0 {
 		return "the input holds nothing but white space"
 	}
-	for _, m := range magics {
-		if bytes.HasPrefix(data, []byte(m.magic)) {
-			return m.what
-		}
+	if what := magicOf(data); what != "" {
+		return what
 	}
 	if isDump(text) {
 		return "this is a dump of vlsd's storage, not a signer backup"

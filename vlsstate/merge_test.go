@@ -179,3 +179,10 @@ func TestWhatIsWrittenMustNotLoseWhatIsThere(t *testing.T) {
 		t.Errorf("a whole state over a damaged one: %v", err)
 	}
 }
+
+func TestABackupWithAByteOrderMarkIsToldSo(t *testing.T) {
+	text := append([]byte("\ufeff"), load(t, filepath.Join(corpus, "used-both-ways", "backup.json"))...)
+	if _, err := ParseAny(text); failure.NameOf(err) != failure.NotABackup || !strings.Contains(err.Error(), "byte order mark") {
+		t.Error(err)
+	}
+}
