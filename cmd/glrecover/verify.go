@@ -77,9 +77,9 @@ func verify(c *cli, args []string) error {
 		return err
 	}
 	if *asJSON {
-		err = c.writeJSON(verifyJSON(b, report, secret))
+		err = c.writeJSON(verifyJSON(b, report, secret, c.now()))
 	} else {
-		err = c.write([]byte(verifyText(b, report, secret)))
+		err = c.write([]byte(verifyText(b, report, secret, c.now())))
 	}
 	if err == nil && !report.Proven() {
 		err = errProblem
@@ -99,7 +99,7 @@ func (c *cli) namedSecret(path string) (*keychain.Source, error) {
 }
 
 // verifyText is the table for a person.
-func verifyText(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret) string {
+func verifyText(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret, now time.Time) string {
 	var s strings.Builder
 	head := &table{}
 	head.row("node", r.BackupNode.String())
@@ -159,7 +159,7 @@ func verifyText(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret) s
 		fmt.Fprintf(&s, "NOT PROVEN: %d wrong, %d missing.\n", r.Count(proofs.Wrong), r.Count(proofs.Missing))
 	}
 	s.WriteString(proofs.Freshness + ".\n")
-	for _, w := range verifyWarnings(b, r, secret) {
+	for _, w := range verifyWarnings(b, r, secret, now) {
 		s.WriteString("WARNING: " + plain(w) + ".\n")
 	}
 	return s.String()
@@ -167,10 +167,14 @@ func verifyText(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret) s
 
 // verifyWarnings are about the secret, about what no check can see, and about
 // what was read and not used.
-func verifyWarnings(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret) []string {
+func verifyWarnings(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret, now time.Time) []string {
 	warnings := append([]string{}, proofs.Warnings(secret)...)
 	if !r.Signed() {
 		warnings = append(warnings, proofs.Unsigned)
+	}
+	// A signer's clock may be a little ahead of this machine's.
+	if b.CreatedAt.After(now.Add(10 * time.Minute)) {
+		warnings = append(warnings, "the backup is dated in the future: its date, which nobody signs, was changed, or a clock is wrong")
 	}
 	for _, p := range b.Problems {
 		if p.Effect == vlsstate.Noted {
@@ -239,7 +243,7 @@ type verifyChannel struct {
 	Checks    []proofs.Check `json:"checks"`
 }
 
-func verifyJSON(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret) verifyResult {
+func verifyJSON(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret, now time.Time) verifyResult {
 	v := verifyResult{
 		NodeID: b.NodeID, Proven: r.Proven(),
 		Secret:   &verifySecret{Form: secret.Kind().String(), WholeWallet: secret.WholeWallet()},
@@ -247,7 +251,7 @@ func verifyJSON(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret) v
 		Checks:   append([]proofs.Check{r.Node}, r.Entries...),
 		Channels: []verifyChannel{},
 		Note:     proofs.Freshness,
-		Warnings: verifyWarnings(b, r, secret),
+		Warnings: verifyWarnings(b, r, secret, now),
 	}
 	for _, s := range []proofs.Status{proofs.Proven, proofs.NotProvable, proofs.Missing, proofs.Wrong} {
 		v.Counts[s] = r.Count(s)
