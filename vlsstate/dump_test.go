@@ -298,6 +298,23 @@ func TestMergeRules(t *testing.T) {
 	}
 }
 
+func TestAMergeTakesAGoodSignatureForABrokenOne(t *testing.T) {
+	path := filepath.Join(corpus, "fresh-outbound", "backup.json")
+	good, broken := parsed(t, path), parsed(t, path)
+	for i := range broken.Entries {
+		broken.Entries[i].Signature, broken.Entries[i].BadSignature = nil, true
+	}
+	b, err := Merge(broken, good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range b.Entries {
+		if e.BadSignature || string(e.Signature) != string(good.Entries.Get(e.Key).Signature) {
+			t.Errorf("%s: broken %v, %d bytes", e.Kind(), e.BadSignature, len(e.Signature))
+		}
+	}
+}
+
 func TestAMergeTellsConflictsAndKeepsComplaints(t *testing.T) {
 	text := threePeers(t)
 	one, err := Parse([]byte(text))

@@ -10,7 +10,7 @@ const exitCodes = `Exit codes:
   0  done, and nothing wrong was found
   1  refused, or a problem was found; the text says which
   2  the command line is wrong
-  3  the file cannot be read, or is not a signer backup
+  3  a file cannot be read, or is no signer backup or secret
   4  the result could not be written
 `
 
