@@ -126,7 +126,7 @@ func TestWhatCannotBeReadIsNotTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	// One file has an entry that is cut off, the other none at all.
-	key := vlsstate.Entries(b.Entries).Recoverable()[0]
+	key := b.Entries.Recoverable()[0]
 	b.Entries = slices.DeleteFunc(b.Entries, func(e vlsstate.Entry) bool { return e.Key == key })
 	without, err := vlsstate.Encode(b)
 	if err != nil {
