@@ -6,6 +6,7 @@ import (
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
 	"github.com/glrecover/glrecover/keychain"
+	"github.com/glrecover/glrecover/vlsstate"
 )
 
 // Diagnosis is the data of the failure that Diagnose returns.
@@ -36,6 +37,22 @@ func Diagnose(ctx context.Context, want channel.PubKey, source *keychain.Source,
 		found += "; " + d.Found
 	}
 	return failure.New(failure.WrongNode, d.Do, "%s", found).With(data)
+}
+
+// NodeIDMistake: the secret is right, and the backup's field node_id is not.
+const NodeIDMistake keychain.Mistake = "backup_node_id"
+
+// DamagedNodeID is the failure wrong_node where the node that a secret makes is
+// the one that the backup's entries are of, and only the field node_id, which
+// nobody signs, names another: else nil. Nobody with the right words may be told
+// that they are wrong.
+func DamagedNodeID(b *vlsstate.Backup, made channel.PubKey) *failure.Error {
+	if made == b.NodeID || b.Entries.Get(string(vlsstate.KindNode)+"/"+made.String()) == nil {
+		return nil
+	}
+	return failure.New(failure.WrongNode, "Use another copy of the backup",
+		"the secret is right, the file is damaged: its field node_id names the node %s, but its entries are of %s, which the secret makes", b.NodeID, made).
+		With(Diagnosis{BackupNode: b.NodeID, SecretNode: &made, Mistake: NodeIDMistake, Certain: true})
 }
 
 // WalletWarning is what a user of lightningd must know whose hsm_secret holds

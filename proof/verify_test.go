@@ -419,6 +419,25 @@ func TestWrongSeedDamagedFileAndOlderEntryReadDifferently(t *testing.T) {
 	}
 }
 
+func TestADamagedNodeIDIsNotTheSecretsFault(t *testing.T) {
+	const name = "used-both-ways"
+	genuine := load(t, name, "backup.json")
+	other := load(t, "three-peers", "backup.json").NodeID
+	raw := bytes.Replace(readRaw(t, name, "backup.json"),
+		[]byte(`"node_id": "`+genuine.NodeID.String()), []byte(`"node_id": "`+other.String()), 1)
+	b := parse(t, raw, "backup.json")
+	f := DamagedNodeID(b, genuine.NodeID)
+	if f == nil || f.Name != failure.WrongNode || !strings.Contains(f.Error(), "the secret is right") || f.Data.(Diagnosis).Mistake != NodeIDMistake {
+		t.Errorf("%v", f)
+	}
+	// Nothing is wrong with the file, or the secret is.
+	for _, f := range []*failure.Error{DamagedNodeID(genuine, genuine.NodeID), DamagedNodeID(b, other), DamagedNodeID(genuine, other)} {
+		if f != nil {
+			t.Errorf("%v", f)
+		}
+	}
+}
+
 func TestAWrongNodeIsExplained(t *testing.T) {
 	b := load(t, "used-both-ways", "backup.json")
 	raw := readRaw(t, "used-both-ways", "hsm_secret.hex")

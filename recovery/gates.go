@@ -7,6 +7,7 @@ import (
 
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
+	"github.com/glrecover/glrecover/proof"
 	"github.com/glrecover/glrecover/vlsstate"
 )
 
@@ -59,6 +60,9 @@ func gates(b *vlsstate.Backup, s *situation, override []string) error {
 		return failure.New(failure.WrongNetwork,
 			"Use the backup of a node on this network, or start lightningd on the backup's network",
 			"the backup is of a node on %s, this node is on %s", b.Network, s.info.Network)
+	}
+	if damaged := proof.DamagedNodeID(b, s.info.ID); damaged != nil {
+		return damaged
 	}
 	if b.NodeID != s.info.ID {
 		return failure.New(failure.WrongNode,

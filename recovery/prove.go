@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -79,6 +80,12 @@ const diagnoseTime = 10 * time.Second
 func (s *Service) explain(ctx context.Context, want channel.PubKey, err error) error {
 	if failure.NameOf(err) != failure.WrongNode || s.Diagnose == nil {
 		return err
+	}
+	var f *failure.Error
+	if errors.As(err, &f) {
+		if _, told := f.Data.(proof.Diagnosis); told {
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, diagnoseTime)
 	defer cancel()

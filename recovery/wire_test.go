@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,5 +71,26 @@ func TestOnlyTheNodesOwnSecretIsDiagnosed(t *testing.T) {
 	}
 	if f := diagnose(t.Context(), api.Node{LightningDir: dir}, other, made); f != nil {
 		t.Errorf("the file makes the wanted node already: %v", f)
+	}
+}
+
+// The node runs on the right secret; only the file's node_id, which nobody
+// signs, is not what its entries say.
+func TestADamagedNodeIDOfTheFileIsNotTheNodesFault(t *testing.T) {
+	const name = "used-both-ways"
+	raw, err := os.ReadFile(absolute(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	right, other := readCorpus(t, name).NodeID, readCorpus(t, "stale").NodeID
+	raw = bytes.Replace(raw, []byte(`"node_id": "`+right.String()), []byte(`"node_id": "`+other.String()), 1)
+	w := newWorld(t, name, true)
+	w.Diagnose = func(context.Context, api.Node, channel.PubKey, channel.PubKey) *failure.Error {
+		return failure.New(failure.WrongNode, "", "the words are wrong")
+	}
+	p := pathOf(t, name)
+	p.Backup = api.Backup{Inline: raw}
+	if _, err := w.recover(p); failure.NameOf(err) != failure.WrongNode || !strings.Contains(err.Error(), "the secret is right, the file is damaged") {
+		t.Errorf("got %v", err)
 	}
 }

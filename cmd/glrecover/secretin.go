@@ -125,6 +125,9 @@ func (c *cli) secretFor(b *vlsstate.Backup, source *keychain.Source, ask keychai
 			return secret, err
 		}
 		defer secret.Wipe()
+		if damaged := proofs.DamagedNodeID(b, id); damaged != nil {
+			return nil, damaged
+		}
 		made = &id
 	}
 	what := "This is not the secret of the backup's node."
