@@ -39,7 +39,8 @@ func Diagnose(ctx context.Context, want channel.PubKey, source *keychain.Source,
 	return failure.New(failure.WrongNode, d.Do, "%s", found).With(data)
 }
 
-// NodeIDMistake: the secret is right, and the backup's field node_id is not.
+// NodeIDMistake is the mistake where the secret is right and the backup's field
+// node_id is not.
 const NodeIDMistake keychain.Mistake = "backup_node_id"
 
 // DamagedNodeID is the failure wrong_node where the node that a secret makes is
