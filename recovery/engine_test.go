@@ -604,3 +604,28 @@ func TestForgetIsRefusedWhileSomethingMayCome(t *testing.T) {
 		t.Error("the record was not deleted")
 	}
 }
+
+// TestACloseThatThePeersOwnNumbersRevokeIsCheated: the backup is older than the
+// peer, and the peer publishes the commitment that the backup takes for current.
+func TestACloseThatThePeersOwnNumbersRevokeIsCheated(t *testing.T) {
+	for ahead, want := range map[uint64]State{1: CloseSeen, 2: Cheated} {
+		s := newStory(t, "used-both-ways")
+		later := s.current()
+		later.NextCommitment += ahead
+		s.peers.numbers[s.ch.ID()] = later
+		commit := s.theirCommitment().Tx
+		s.peers.ask = func(_ peer.Target, a peer.Ask) *peer.Outcome {
+			if ok, why := a.Decide(later); !ok {
+				return &peer.Outcome{Result: peer.Withheld, Reason: why}
+			}
+			s.chain.AddMempool(commit)
+			return &peer.Outcome{Result: peer.Asked, Reason: "it hung up after our error"}
+		}
+		s.begin()
+		s.untilState(want)
+		st := s.status()
+		if want == Cheated && (len(st.Alarms) == 0 || !strings.Contains(st.Alarms[0], "BY ITS OWN NUMBERS") || st.Channels[0].ClaimMsat == 0) {
+			t.Errorf("alarms %q", st.Alarms)
+		}
+	}
+}

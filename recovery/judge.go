@@ -5,6 +5,7 @@ import (
 
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/onchain"
+	"github.com/glrecover/glrecover/peer"
 )
 
 // judge says what a transaction that spends a channel's funding output is for
@@ -42,17 +43,41 @@ func judge(c *channel.Channel, tx *wire.MsgTx, height uint32, keys Keys) *verdic
 			v.Unsure = v.Unsure || found.Outputs[i].Owner == onchain.OwnerUnknown
 		}
 	}
-	if v.Kind == kindRevoked {
-		for i := range found.Outputs {
-			switch found.Outputs[i].Role {
-			case onchain.ToLocal, onchain.OfferedHTLC, onchain.ReceivedHTLC, onchain.Unnamed:
-				// Without the peer's revealed secrets, which are in the backup and
-				// not on record, its scripts cannot be named; the revocation key
-				// takes all of them.
-				v.Claim += found.Outputs[i].ValueSat
-			case onchain.ToRemote, onchain.ToLocalAnchor, onchain.ToRemoteAnchor, onchain.Closing, onchain.NewFunding:
-			}
+	if found.Kind.Theirs() {
+		if found.HasNumber {
+			v.Number = &found.Number
 		}
+		v.Claim = claimable(found)
+	}
+	return v
+}
+
+// claimable sums what a penalty takes of a peer's commitment, if it is revoked.
+// Without the peer's revealed secrets, which are in the backup and not on record,
+// its scripts cannot be named; the revocation key takes all of them.
+func claimable(found *onchain.Close) (sat uint64) {
+	for i := range found.Outputs {
+		switch found.Outputs[i].Role {
+		case onchain.ToLocal, onchain.OfferedHTLC, onchain.ReceivedHTLC, onchain.Unnamed:
+			sat += found.Outputs[i].ValueSat
+		case onchain.ToRemote, onchain.ToLocalAnchor, onchain.ToRemoteAnchor, onchain.Closing, onchain.NewFunding:
+		}
+	}
+	return sat
+}
+
+// judge adds to the verdict what the peer said before the import: a commitment
+// far below the one at which it then stood is revoked by its own numbers, though
+// the backup is too old to hold the secret. The one right below may still have
+// been unrevoked.
+func (t *track) judge(tx *wire.MsgTx, height uint32, keys Keys) *verdict {
+	v := judge(&t.Channel, tx, height, keys)
+	n := t.Numbers
+	if v.Kind != kindTheirs || v.Number == nil || n == nil || n.Verdict == string(peer.FalseProof) {
+		return v
+	}
+	if *v.Number+2 < n.NextCommitment {
+		v.Kind, v.ByNumbers = kindRevoked, true
 	}
 	return v
 }

@@ -39,8 +39,13 @@ type owed struct {
 type verdict struct {
 	Kind string
 	Owed []owed
-	// Claim is, on a revoked commitment, the value in sat that a penalty can
-	// take, and Delay the blocks after the close that are left for it.
+	// Number is that of a peer's commitment, nil where it cannot be told.
+	Number *uint64
+	// ByNumbers says that only the peer's own numbers prove the commitment
+	// revoked: the backup is older and has no secret of it.
+	ByNumbers bool
+	// Claim is, on a peer's commitment that is revoked, the value in sat that a
+	// penalty can take, and Delay the blocks after the close that are left.
 	Claim uint64
 	Delay uint32
 	// Unnamed counts the outputs of a commitment that the backup cannot name,
@@ -191,9 +196,15 @@ func unknownReason(v *verdict) string {
 }
 
 func cheatedReason(t *track, v *verdict) string {
-	s := fmt.Sprintf("CHEATED: THE PEER PUBLISHED A REVOKED COMMITMENT. %d SAT CAN BE CLAIMED", v.Claim)
+	until := ""
 	if t.Close.Height > 0 {
-		s += fmt.Sprintf(" UNTIL BLOCK %d", t.Close.Height+v.Delay)
+		until = fmt.Sprintf(" UNTIL BLOCK %d", t.Close.Height+v.Delay)
 	}
+	if v.ByNumbers {
+		return fmt.Sprintf("CHEATED: THE PEER PUBLISHED COMMITMENT %d AND HAD REVOKED IT BY ITS OWN NUMBERS (IT STOOD AT %d). %d SAT COULD BE CLAIMED%s",
+			*v.Number, t.Numbers.NextCommitment-1, v.Claim, until) +
+			" WITH ITS SECRET, which this backup is too old to hold: look for a newer copy of the backup at once, and get help"
+	}
+	s := fmt.Sprintf("CHEATED: THE PEER PUBLISHED A REVOKED COMMITMENT. %d SAT CAN BE CLAIMED%s", v.Claim, until)
 	return s + ". This version does not build the penalty transaction: get help at once, with the backup file"
 }
