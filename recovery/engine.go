@@ -43,8 +43,10 @@ type tracked struct {
 	found   []WalletOutput
 	// resent is the height at which the close was sent last.
 	resent uint32
-	// bumped is the height at which a child was tried last.
+	// bumped is the height at which a child was tried last, purse what the wallet
+	// had then.
 	bumped uint32
+	purse  purse
 }
 
 // judged is what a verdict was given on.
@@ -217,7 +219,7 @@ func (t *tracked) look(f *facts) {
 	}
 	now := judged{spend.TxID, t.Close.Height, f.keys != nil}
 	if t.verdict == nil || t.judged != now {
-		t.verdict, t.judged = judge(&t.Channel, spend.Tx, t.Close.Height, f.keys), now
+		t.verdict, t.judged = t.track.judge(spend.Tx, t.Close.Height, f.keys), now
 	}
 	t.found = f.creditedOf(spend.Tx)
 }

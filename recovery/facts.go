@@ -406,6 +406,7 @@ func (s *Service) resend(ctx context.Context, f *facts, t *track) {
 	}
 	if child := t.child(); child != nil {
 		err = f.view.SendPackage(ctx, tx, child)
+		s.noteSent(ctx, t.Channel.Key, err)
 	} else {
 		err = f.view.Send(ctx, tx, false)
 	}

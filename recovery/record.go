@@ -133,6 +133,8 @@ type bump struct {
 	PerKW uint32 `json:"feerate_per_kw"`
 	// At is the height at which it was made.
 	At uint32 `json:"at_height"`
+	// Refused is why it was not taken when it was sent last.
+	Refused string `json:"refused,omitempty"`
 }
 
 func (t *track) key() []string {

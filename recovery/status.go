@@ -218,10 +218,14 @@ func advice(t *track, v *verdict) (waitsFor, todo string) {
 	case FundingUnconfirmed:
 		return "blocks", "nothing; it is imported by itself once the funding is confirmed"
 	case Imported, CloseRequested:
+		// A close that fell out of the mempool for lack of fee.
+		if waitsFor, todo := t.bumpAdvice(); waitsFor != "" {
+			return waitsFor, todo
+		}
 		return "peer", "nothing while the peer is expected back; glrecover-retry tries at once"
 	case CloseSeen:
-		if t.BumpTrouble != "" && t.BumpAddress != "" {
-			return "fee", "pay the amount that the reason names to " + t.BumpAddress + " (this node's wallet); it is used by itself when it is confirmed"
+		if waitsFor, todo := t.bumpAdvice(); waitsFor != "" {
+			return waitsFor, todo
 		}
 		return "blocks", ""
 	case Cheated:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/btcsuite/btcd/chaincfg"
@@ -49,13 +50,50 @@ func (t *track) child() *wire.MsgTx {
 
 // bumpReason says what is done about the fee.
 func (t *track) bumpReason() string {
+	further, text := "", ""
 	switch {
-	case t.BumpTrouble != "":
-		return "; its fee cannot be raised: " + t.BumpTrouble
-	case t.Bump != nil:
-		return fmt.Sprintf("; %d sat were added to its fee through our anchor (%s)", t.Bump.FeeSat, t.Bump.Txid)
+	case t.Bump == nil:
+	case t.Bump.Refused != "":
+		further, text = " further", fmt.Sprintf("; a child that adds %d sat to its fee (%s) was not taken: %s", t.Bump.FeeSat, t.Bump.Txid, t.Bump.Refused)
+	default:
+		further, text = " further", fmt.Sprintf("; %d sat were added to its fee through our anchor (%s)", t.Bump.FeeSat, t.Bump.Txid)
 	}
-	return ""
+	if t.BumpTrouble != "" {
+		text += "; its fee cannot be raised" + further + ": " + t.BumpTrouble
+	}
+	return text
+}
+
+// needsCoin reports whether it is a coin that is missing to raise the fee.
+func (t *track) needsCoin() bool {
+	return t.BumpAddress != "" && strings.HasPrefix(t.BumpTrouble, "needs_fee_input")
+}
+
+// bumpAdvice is what a close waits for whose fee cannot be raised, and what the
+// user can do; "" where there is no such trouble.
+func (t *track) bumpAdvice() (waitsFor, todo string) {
+	switch {
+	case t.Close == nil || t.Close.Height > 0 || t.BumpTrouble == "":
+		return "", ""
+	case t.needsCoin():
+		return "fee", "pay the amount that the reason names to " + t.BumpAddress + " (this node's wallet); it is used by itself when it is confirmed"
+	}
+	return "fee", "nothing; it is tried again with each block"
+}
+
+// purse is what the wallet has in confirmed coins: another one when a coin came.
+type purse struct {
+	coins int
+	sat   uint64
+}
+
+func (f *facts) purse() (p purse) {
+	for _, o := range f.wallet {
+		if o.Status == "confirmed" {
+			p.coins, p.sat = p.coins+1, p.sat+o.Sat
+		}
+	}
+	return p
 }
 
 // payForStuck makes a child for each of the peers' commitments that stays
@@ -66,7 +104,7 @@ func (s *Service) payForStuck(ctx context.Context, f *facts) {
 	if f.keys == nil || s.BuildChild == nil {
 		return
 	}
-	avoid := s.recovering()
+	avoid, have := s.recovering(), f.purse()
 	for _, k := range s.followed() {
 		s.mu.Lock()
 		t := s.tracks[k]
@@ -74,9 +112,12 @@ func (s *Service) payForStuck(ctx context.Context, f *facts) {
 			s.mu.Unlock()
 			continue
 		}
-		due := t.stuck(f.tip) && t.bumped < f.tip && (t.Bump == nil || f.tip >= t.Bump.At+stuckBlocks)
+		// Once a block. A coin that was missing may come later than its block: the
+		// chain is ahead of lightningd's wallet for a moment.
+		due := t.stuck(f.tip) && (t.bumped < f.tip || t.needsCoin() && t.purse != have) &&
+			(t.Bump == nil || f.tip >= t.Bump.At+stuckBlocks)
 		if due {
-			t.bumped = f.tip
+			t.bumped, t.purse = f.tip, have
 		}
 		kept, v := t.track, t.verdict
 		s.mu.Unlock()
@@ -86,6 +127,8 @@ func (s *Service) payForStuck(ctx context.Context, f *facts) {
 		if err := s.payFor(ctx, f, k, &kept, v, avoid); err != nil && ctx.Err() == nil {
 			s.bumpFailed(ctx, k, err)
 		}
+		// The reason names what was done, or what coin is missing.
+		s.advance(ctx, k, f)
 	}
 }
 
@@ -98,7 +141,7 @@ func (s *Service) payFor(ctx context.Context, f *facts, k channel.Key, t *track,
 		return err
 	}
 	if v == nil {
-		v = judge(&t.Channel, parent, 0, f.keys)
+		v = t.judge(parent, 0, f.keys)
 	}
 	if v.Kind != kindTheirs {
 		return sweep.ErrNoAnchor
@@ -115,9 +158,12 @@ func (s *Service) payFor(ctx context.Context, f *facts, k channel.Key, t *track,
 		// A quarter more than what did not help.
 		perKW = max(perKW, t.Bump.PerKW+t.Bump.PerKW/4)
 	}
+	// What this version cannot claim is no reason to pay.
 	var stake uint64
 	for _, o := range v.Owed {
-		stake += o.Sat
+		if o.Wallet {
+			stake += o.Sat
+		}
 	}
 	child, err := s.BuildChild(ctx, sweep.Request{
 		Parent: parent, Channel: &t.Channel, Funding: signer, FundingSat: t.Channel.CapacitySat,
@@ -140,7 +186,34 @@ func (s *Service) payFor(ctx context.Context, f *facts, k channel.Key, t *track,
 		return err
 	}
 	s.log.Infof("channel %s: the close %s is stuck; adding %d sat to its fee (%s)", t.Channel.ID(), t.Close.Txid, child.Paid.FeeSat, child.Txid)
-	return f.view.SendPackage(ctx, parent, child.Tx)
+	s.noteSent(ctx, k, f.view.SendPackage(ctx, parent, child.Tx))
+	return nil
+}
+
+// noteSent keeps why the child was not taken, or that it was.
+func (s *Service) noteSent(ctx context.Context, k channel.Key, err error) {
+	refused := ""
+	switch {
+	case ctx.Err() != nil:
+		return
+	case err != nil:
+		refused = err.Error()
+	}
+	s.mu.Lock()
+	t := s.tracks[k]
+	if t == nil || t.Bump == nil || t.Bump.Refused == refused {
+		s.mu.Unlock()
+		return
+	}
+	// Copies of the track share the old one.
+	b := *t.Bump
+	b.Refused = refused
+	t.Bump = &b
+	s.mu.Unlock()
+	if err != nil {
+		s.log.WithError(err).Infof("channel %s: the child %s was not taken; it is sent again with each block", k, b.Txid)
+	}
+	s.keep(ctx, k)
 }
 
 // bumpFailed notes why a fee was not raised.

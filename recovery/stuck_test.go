@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/btcsuite/btcd/wire"
@@ -14,11 +15,14 @@ import (
 )
 
 // stuckStory is a channel whose close waits in the mempool, with a child maker
-// of the test's.
-func stuckStory(t *testing.T, build func(r sweep.Request) (*sweep.Child, error)) (*story, *wire.MsgTx) {
+// of the test's. The mempool takes nothing that refuse has a reason against.
+func stuckStory(t *testing.T, refuse func(*wire.MsgTx) string, build func(sweep.Request) (*sweep.Child, error)) (*story, *wire.MsgTx) {
 	t.Helper()
 	s := newStory(t, "used-both-ways")
 	s.deps.Feerate = func(context.Context) (uint32, error) { return 2000, nil }
+	backend := s.chain.Backend()
+	backend.Refuse = refuse
+	s.deps.Backend = backend
 	s.deps.BuildChild = func(_ context.Context, r sweep.Request) (*sweep.Child, error) { return build(r) }
 	s.start()
 	commit := s.theirCommitment().Tx
@@ -49,7 +53,7 @@ func TestAStuckCloseIsPaidForThroughOurAnchorAndDearerEachTime(t *testing.T) {
 			Package: sweep.Paid{FeeSat: 2000, VSize: 1000}, Destination: "bcrt1p-recorded",
 		}, nil
 	}
-	s, commit := stuckStory(t, build)
+	s, commit := stuckStory(t, nil, build)
 	s.quiet(stuckBlocks - 1)
 	s.nudge()
 	if s.status().Channels[0].State != CloseSeen || len(made()) > 0 {
@@ -78,19 +82,97 @@ func TestAStuckCloseIsPaidForThroughOurAnchorAndDearerEachTime(t *testing.T) {
 }
 
 func TestAWalletWithoutCoinsIsToldWhatItNeeds(t *testing.T) {
-	s, _ := stuckStory(t, func(sweep.Request) (*sweep.Child, error) {
+	var tries atomic.Int32
+	var full atomic.Bool
+	refuse := func(*wire.MsgTx) string {
+		if full.Load() {
+			return "mempool min fee not met"
+		}
+		return ""
+	}
+	s, commit := stuckStory(t, refuse, func(sweep.Request) (*sweep.Child, error) {
+		tries.Add(1)
 		return nil, &sweep.NeedsFeeInputError{AmountSat: 4321, Address: "bcrt1pneeded"}
 	})
 	s.quiet(stuckBlocks)
+	// At once: who reads the todo looks for the amount.
 	s.until("the reason", func() bool {
-		s.nudge()
 		r := s.status().Channels[0].Reason
 		return strings.Contains(r, "needs_fee_input") && strings.Contains(r, "4321") && strings.Contains(r, "bcrt1pneeded")
 	})
 	if got := s.state(); got != CloseSeen {
 		t.Errorf("state %s", got)
 	}
-	if todo := s.status().Channels[0].Todo; !strings.Contains(todo, "bcrt1pneeded") {
-		t.Errorf("todo %q", todo)
+	if c := s.status().Channels[0]; c.WaitsFor != "fee" || !strings.Contains(c.Todo, "bcrt1pneeded") {
+		t.Errorf("waits for %s, todo %q", c.WaitsFor, c.Todo)
 	}
+	// The wallet may list the coin when its block has been looked at already: no
+	// further block is waited for, and no try is made without a coin.
+	s.looked()
+	if n := tries.Load(); n != 1 {
+		t.Errorf("%d tries without a coin at one height", n)
+	}
+	coin := chaintest.SpendTo(4321, []byte{0x51}, wire.OutPoint{Hash: commit.TxHash(), Index: 9})
+	s.credit(coin, 0)
+	s.nudge()
+	s.until("another try", func() bool { return tries.Load() == 2 })
+	// Out of the mempool, it still is the fee that is missing.
+	full.Store(true)
+	s.chain.DropMempool()
+	s.quiet(1)
+	s.until("the close to be missed", func() bool { return s.state() == CloseRequested })
+	if c := s.status().Channels[0]; c.WaitsFor != "fee" || !strings.Contains(c.Todo, "bcrt1pneeded") {
+		t.Errorf("waits for %s, todo %q", c.WaitsFor, c.Todo)
+	}
+}
+
+func TestAFeeThatCostsTooMuchIsTriedAgainAndAsksForNoCoin(t *testing.T) {
+	s, _ := stuckStory(t, nil, func(sweep.Request) (*sweep.Child, error) {
+		return nil, &sweep.UneconomicError{FeeratePerKW: 250_000, FeeSat: 9, MaxFeeSat: 8}
+	})
+	s.quiet(stuckBlocks)
+	s.until("the reason", func() bool { return strings.Contains(s.status().Channels[0].Reason, "uneconomic_at 1000 sat/vB") })
+	if c := s.status().Channels[0]; c.WaitsFor != "fee" || !strings.HasPrefix(c.Todo, "nothing") {
+		t.Errorf("waits for %s, todo %q", c.WaitsFor, c.Todo)
+	}
+}
+
+func TestAChildThatIsNotTakenIsNotSaidToHelp(t *testing.T) {
+	var full, replacing atomic.Bool
+	full.Store(true)
+	refuse := func(tx *wire.MsgTx) string {
+		if full.Load() && len(tx.TxOut) == 1 {
+			return "too-long-mempool-chain"
+		}
+		return ""
+	}
+	s, _ := stuckStory(t, refuse, func(r sweep.Request) (*sweep.Child, error) {
+		if replacing.Load() {
+			return nil, &sweep.NeedsFeeInputError{AmountSat: 4321, Address: "bcrt1pneeded"}
+		}
+		tx := chaintest.SpendTo(100, []byte{0x51}, wire.OutPoint{Hash: r.Parent.TxHash()})
+		return &sweep.Child{Tx: tx, Txid: tx.TxHash(), Paid: sweep.Paid{FeeSat: 500, VSize: 200}, Destination: "bcrt1pneeded"}, nil
+	})
+	says := func(words ...string) {
+		t.Helper()
+		s.until(strings.Join(words, ", "), func() bool {
+			r := s.status().Channels[0].Reason
+			return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(r, w) })
+		})
+	}
+	s.quiet(stuckBlocks)
+	says("was not taken", "too-long-mempool-chain")
+	if r := s.status().Channels[0].Reason; strings.Contains(r, "were added") {
+		t.Errorf("reason %q", r)
+	}
+	full.Store(false)
+	s.quiet(1)
+	says("500 sat were added")
+	if r := s.status().Channels[0].Reason; strings.Contains(r, "not taken") {
+		t.Errorf("reason %q", r)
+	}
+	// A dearer one needs a coin: what was added still is.
+	replacing.Store(true)
+	s.quiet(stuckBlocks)
+	says("500 sat were added", "cannot be raised further", "needs_fee_input")
 }
