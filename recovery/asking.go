@@ -278,7 +278,7 @@ func (s *Service) stopAll(ctx context.Context, why string) {
 	}
 	s.run.Alive = why
 	s.mu.Unlock()
-	s.log.Errorf("THE HOSTED NODE SEEMS TO BE ALIVE: %s. No peer is asked to close any more", why)
+	s.log.Errorf("THE HOSTED NODE SEEMS TO BE ALIVE: %s. No peer is asked to close any more, but lightningd's own stubs still speak to their peers: stop this lightningd until you know", why)
 	if err := s.saveRun(ctx); err != nil {
 		s.log.WithError(err).Error("this could not be recorded")
 	}

@@ -241,7 +241,7 @@ func newWorld(t *testing.T, corpusCase string, withSecret bool) *world {
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	w.deps = Deps{
-		Node: w.node, Backend: w.chain.Backend(), Log: log, Mark: "run 1",
+		Node: w.node, Backend: w.chain.Backend(), Log: log, Mark: "run 1", Now: worldClock(),
 		OpenKeys: func(facts api.Node, _ channel.PubKey) (Keys, error) {
 			if !withSecret {
 				_, err := keychain.Locate("", "", b.NodeID)
@@ -258,6 +258,13 @@ func newWorld(t *testing.T, corpusCase string, withSecret bool) *world {
 	}
 	w.start()
 	return w
+}
+
+// worldClock runs like the machine's, from a month after the corpus was made:
+// the tests must not depend on the day.
+func worldClock() func() time.Time {
+	begun, epoch := time.Now(), time.Date(2026, 12, 24, 0, 0, 0, 0, time.UTC)
+	return func() time.Time { return epoch.Add(time.Since(begun)) }
 }
 
 // start starts the plugin, again if need be.

@@ -32,6 +32,10 @@ type situation struct {
 	entries []loadedEntry
 	gossip  *GossipNode
 	update  time.Time
+	// now is when it was asked.
+	now time.Time
+	// created is the backup's date, zero where it has none.
+	created time.Time
 	// alive is the standing alarm about the hosted node, "" for none.
 	alive string
 }
@@ -176,8 +180,16 @@ func hostedAlive(b *vlsstate.Backup, s *situation) error {
 	if s.gossip != nil && s.gossip.LastTimestamp.After(newest) {
 		newest = s.gossip.LastTimestamp
 	}
-	if b.CreatedAt.IsZero() || !newest.After(b.CreatedAt) {
+	// A date that is still to come says nothing: then any gossip is a sign of life.
+	future := b.CreatedAt.After(s.now.Add(clockMargin))
+	if b.CreatedAt.IsZero() || newest.IsZero() || (!future && !newest.After(b.CreatedAt)) {
 		return nil
+	}
+	if future {
+		return failure.New(failure.HostedNodeAlive,
+			"Make sure that the hosted node is dead for good, then call again with override='[\"hosted_node_alive\"]'",
+			"the backup claims to be from %s, which is still to come, and gossip has news of this node id from %s: nobody can say which is newer",
+			b.CreatedAt.UTC().Format(time.RFC3339), newest.UTC().Format(time.RFC3339))
 	}
 	return failure.New(failure.HostedNodeAlive,
 		"Make sure that it is dead for good. If it ran on after the backup was written and is dead now, "+

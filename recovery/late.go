@@ -3,6 +3,7 @@ package recovery
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/recovery/api"
@@ -36,11 +37,25 @@ func (s *Service) importLate(ctx context.Context, f *facts) {
 // be alive, since lightningd's stubs speak to their peers by themselves.
 func (s *Service) lateItems(ctx context.Context, f *facts) []*item {
 	var items []*item
+	s.mu.Lock()
+	var created time.Time
+	if s.run != nil {
+		created = s.run.BackupCreated
+	}
+	s.mu.Unlock()
 	for _, kept := range s.missing(f) {
 		if kept.State == FundingUnconfirmed && kept.Close == nil {
 			e := f.view.Funding(ctx, fundingQuery(&kept.Channel, f.keys))
-			// Confirmations that nobody tells are none: too early is for ever.
-			if e.State != chain.FundingUnspent || e.Confirmations < minFundingConfs {
+			// Too early is for ever; confirmations that nobody can tell are taken
+			// for enough only of a backup that is old, and not while bitcoind, which
+			// could tell, is away.
+			if e.State != chain.FundingUnspent {
+				continue
+			}
+			if e.Confirmations == chain.ConfirmationsUnknown && (f.view.HasNode() || created.IsZero() || tooYoung(created, s.Now())) {
+				continue
+			}
+			if e.Confirmations != chain.ConfirmationsUnknown && e.Confirmations < minFundingConfs {
 				continue
 			}
 		}

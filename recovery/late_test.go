@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/btcsuite/btcd/wire"
 
@@ -275,4 +276,23 @@ func (n *mortalNode) SaveRecord(ctx context.Context, key []string, value string)
 		return lightningd.ErrUnreachable
 	}
 	return n.fakeNode.SaveRecord(ctx, key, value)
+}
+
+// TestAFundingThatNobodyCanConfirmWaitsForTheBackupToBeOld: without bitcoind
+// itself, getutxout does not tell confirmed from unconfirmed.
+func TestAFundingThatNobodyCanConfirmWaitsForTheBackupToBeOld(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	var mu sync.Mutex
+	now := readCorpus(t, "used-both-ways").CreatedAt.Add(youngest - time.Minute)
+	s.deps.Bitcoind = nil
+	s.deps.Now = func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	s.start()
+	a := s.begin()
+	if a.Channels[0].Result != NotYetConfirmed || s.state() != FundingUnconfirmed {
+		t.Fatalf("result %s, state %s", a.Channels[0].Result, s.state())
+	}
+	mu.Lock()
+	now = now.Add(2 * time.Minute)
+	mu.Unlock()
+	s.until("the import", func() bool { s.nudge(); return count(s.node.calls(), "recoverchannel") == 1 })
 }

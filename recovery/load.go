@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"path/filepath"
+	"time"
 
 	"github.com/glrecover/glrecover/failure"
 	"github.com/glrecover/glrecover/recovery/api"
@@ -52,4 +53,16 @@ func load(b api.Backup) (*loaded, error) {
 func digest(raw []byte) string {
 	sum := sha256.Sum256(raw)
 	return hex.EncodeToString(sum[:])
+}
+
+// clockMargin is how far a clock may be ahead of ours.
+const clockMargin = 10 * time.Minute
+
+// written is when the backup was written; zero where it does not say, or names a
+// time that is still to come: nobody signs the date.
+func (b *loaded) written(now time.Time) time.Time {
+	if b.CreatedAt.After(now.Add(clockMargin)) {
+		return time.Time{}
+	}
+	return b.CreatedAt
 }

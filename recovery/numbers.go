@@ -14,9 +14,13 @@ import (
 	"github.com/glrecover/glrecover/scbconv"
 )
 
-// numbersTime bounds the reading of all peers' numbers before the import. A
-// peer that is not reached in it is read when it is asked to close.
-const numbersTime = 20 * time.Second
+// Bounds of reading the peers' numbers before the import: for one peer, thrice
+// as long through a proxy, and for all together. A peer that is not reached in
+// it is read when it is asked to close.
+const (
+	numbersTime    = 20 * time.Second
+	allNumbersTime = 4 * time.Minute
+)
 
 // maxStrange is how many channels of one peer that the backup does not have are
 // named one by one: a peer can speak of thousands.
@@ -45,8 +49,12 @@ func (s *Service) readNumbers(ctx context.Context, items []*item, p api.RecoverP
 		return nil, nil
 	}
 	progress.Message(fmt.Sprintf("reading the numbers of %d peers", len(byPeer)))
-	ctx, cancel := context.WithTimeout(ctx, numbersTime)
+	ctx, cancel := context.WithTimeout(ctx, allNumbersTime)
 	defer cancel()
+	each := numbersTime
+	if s.facts.Proxy != "" {
+		each *= 3
+	}
 	var (
 		wg    sync.WaitGroup
 		mu    sync.Mutex
@@ -57,6 +65,8 @@ func (s *Service) readNumbers(ctx context.Context, items []*item, p api.RecoverP
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			s.guarded("a session with "+id.String(), func() {
+				ctx, cancel := context.WithTimeout(ctx, each)
+				defer cancel()
 				x, w := s.readPeer(ctx, peers, keys, id, its, known, p)
 				mu.Lock()
 				defer mu.Unlock()

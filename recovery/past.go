@@ -40,7 +40,8 @@ func lookFrom(ctx context.Context, view *chain.View, t time.Time, tip uint32) (u
 // further back: nothing follows from that.
 func (s *Service) pastSpends(ctx context.Context, view *chain.View, b *loaded, progress api.Progress) map[wire.OutPoint]*chain.Spend {
 	found := map[wire.OutPoint]*chain.Spend{}
-	if b.CreatedAt.IsZero() {
+	created := b.written(s.Now())
+	if created.IsZero() {
 		return found
 	}
 	ctx, cancel := context.WithTimeout(ctx, pastTime)
@@ -58,7 +59,7 @@ func (s *Service) pastSpends(ctx context.Context, view *chain.View, b *loaded, p
 	if err != nil {
 		return found
 	}
-	from, err := lookFrom(ctx, view, b.CreatedAt, tip)
+	from, err := lookFrom(ctx, view, created, tip)
 	if err != nil {
 		return found
 	}

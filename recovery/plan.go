@@ -3,6 +3,7 @@ package recovery
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
@@ -94,6 +95,7 @@ func (s *Service) plan(ctx context.Context, b *loaded, sit *situation, p api.Rec
 	view := s.view(ctx)
 	keys := s.keysOrNil()
 	addresses := map[channel.PubKey]scbconv.Choice{}
+	sit.created = b.written(s.Now())
 	past := s.pastSpends(ctx, view, b, progress)
 	items := make([]*item, 0, len(b.Channels))
 	for i, c := range b.Channels {
@@ -150,6 +152,17 @@ func evidenceAnswer(e chain.FundingEvidence) *EvidenceAnswer {
 	return a
 }
 
+// youngest is how old a backup must be for its fundings to count as confirmed
+// where nobody tells: a peer that is told to fail an unconfirmed channel may
+// forget it.
+const youngest = 24 * time.Hour
+
+// tooYoung reports whether a funding in a backup of that date may still be
+// unconfirmed. A backup without a date is taken for old.
+func tooYoung(created, now time.Time) bool {
+	return !created.IsZero() && now.Sub(created) < youngest
+}
+
 // decide settles one channel, or leaves it pending for the import.
 func decide(it *item, sit *situation, p api.RecoverParams) {
 	c := it.ch
@@ -174,6 +187,10 @@ func decide(it *item, sit *situation, p api.RecoverParams) {
 	case e.State == chain.FundingSpent && e.Spend.Height > 0:
 		it.warn("the funding output was spent at height %d, before this import: lightningd does not look back by itself; "+
 			"restart it once with rescan=-%d", e.Spend.Height, e.Spend.Height-1)
+	case e.State == chain.FundingUnspent && e.Confirmations == chain.ConfirmationsUnknown && tooYoung(sit.created, sit.now):
+		it.settle(NotYetConfirmed, "the bitcoin backend does not tell whether the funding transaction is confirmed, and the backup is less than %v old; "+
+			"it is imported by itself when it is older", youngest)
+		return
 	case e.State == chain.FundingUnconfirmed, e.State == chain.FundingUnspent && e.Confirmations >= 0 && e.Confirmations < minFundingConfs:
 		it.settle(NotYetConfirmed, "the funding transaction has %d confirmations; with fewer than %d the peer may forget the channel when it is asked to close",
 			max(e.Confirmations, 0), minFundingConfs)
@@ -250,7 +267,7 @@ func problemWarnings(b *vlsstate.Backup) []string {
 
 // look collects what the node says of itself.
 func (s *Service) look(ctx context.Context, id channel.PubKey) (*situation, error) {
-	sit := &situation{closed: map[channel.ID]bool{}, alive: s.alarmed()}
+	sit := &situation{closed: map[channel.ID]bool{}, alive: s.alarmed(), now: s.Now()}
 	var err error
 	if sit.info, err = s.node.Info(ctx); err != nil {
 		return nil, err

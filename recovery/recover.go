@@ -59,6 +59,9 @@ func (s *Service) Recover(ctx context.Context, p api.RecoverParams, progress api
 		DryRun: p.DryRun, Decommissioned: p.Decommissioned, NodeID: b.NodeID, Network: sit.info.Network,
 		Backup: factsOf(b, s.Now()), Warnings: append(problemWarnings(b.Backup), proofs.warnings...),
 	}
+	if !b.CreatedAt.IsZero() && b.written(s.Now()).IsZero() {
+		a.Warnings = append(a.Warnings, "the backup's date is still to come: its age is unknown")
+	}
 	if b.Network == "" {
 		a.Warnings = append(a.Warnings, "the backup does not say which network it is of; nothing could be compared")
 	}
@@ -181,7 +184,7 @@ func nextSteps(a *Answer) []string {
 // of this call is left for the engine to import.
 func (s *Service) record(ctx context.Context, b *loaded, items []*item, rest []ChannelAnswer) error {
 	pending := slices.ContainsFunc(items, (*item).pending)
-	from, err := s.scanStart(ctx, b.CreatedAt, s.unfollowed(items))
+	from, err := s.scanStart(ctx, b.written(s.Now()), s.unfollowed(items))
 	if err != nil {
 		s.log.WithError(err).Warn("the height to look back to is unknown; only new blocks are looked at")
 	}

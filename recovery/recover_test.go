@@ -62,6 +62,11 @@ func TestEachGateRefusesBeforeAnythingHappens(t *testing.T) {
 			n.gossip[b.NodeID] = &GossipNode{LastTimestamp: b.CreatedAt.Add(time.Hour)}
 		}, nil, failure.HostedNodeAlive},
 		{"younger channel_update", func(n *fakeNode) { n.update = b.CreatedAt.Add(time.Minute) }, nil, failure.HostedNodeAlive},
+		{"a date that is still to come, and any gossip", func(n *fakeNode) {
+			n.update = b.CreatedAt.Add(-time.Hour)
+		}, func(p *api.RecoverParams) {
+			p.Backup = api.Backup{Inline: []byte(strings.Replace(string(readCorpusText(t, name)), `"created_at": "2026-`, `"created_at": "3026-`, 1))}
+		}, failure.HostedNodeAlive},
 		{"override of nothing", nil, func(p *api.RecoverParams) { p.Override = []string{"wrong_node"} }, failure.InvalidParameter},
 		{"address that is none", nil, func(p *api.RecoverParams) { p.Addresses = map[channel.PubKey]string{c.Peer: "example.com"} }, failure.InvalidParameter},
 		{"destination", nil, func(p *api.RecoverParams) { p.Destination = "bcrt1q" }, failure.InvalidParameter},

@@ -96,7 +96,7 @@ func (s *Service) Status(_ context.Context, which string) (any, error) {
 	st.Unread = s.run.Unread
 	st.Alarms = append(st.Alarms, s.run.Alarms...)
 	if s.run.Alive != "" {
-		st.Alarms = append(st.Alarms, "THE HOSTED NODE SEEMS TO BE ALIVE: "+s.run.Alive)
+		st.Alarms = append(st.Alarms, "THE HOSTED NODE SEEMS TO BE ALIVE: "+s.run.Alive+". lightningd's own stubs still speak to their peers: stop this lightningd until you know")
 	}
 	for _, k := range keys {
 		c := s.statusOf(s.tracks[k])
