@@ -202,6 +202,7 @@ func (s *Service) consider(k channel.Key, f *facts) (m move) {
 	}
 	t.look(f)
 	m.changed = t.noteCredit()
+	m.changed = t.noteTaken(f) || m.changed
 	m.from = t.State
 	m.to, m.reason = next(&t.track, t.verdict, t.found, f)
 	return m

@@ -9,6 +9,7 @@ import (
 	"github.com/btcsuite/btcd/wire"
 
 	"github.com/glrecover/glrecover/bolt3"
+	"github.com/glrecover/glrecover/chain/chaintest"
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
 	"github.com/glrecover/glrecover/peer"
@@ -628,4 +629,42 @@ func TestACloseThatThePeersOwnNumbersRevokeIsCheated(t *testing.T) {
 			t.Errorf("alarms %q", st.Alarms)
 		}
 	}
+}
+
+// TestAnHTLCThatThePeerTakesIsLostAndTheChannelEnds: nothing waits for ever for
+// an output that somebody else has spent.
+func TestAnHTLCThatThePeerTakesIsLostAndTheChannelEnds(t *testing.T) {
+	s := newStory(t, "htlc-in-flight")
+	commit := s.theirCommitment()
+	s.closes(commit.Tx)
+	s.begin()
+	s.untilState(CloseSeen)
+	s.mine(1)
+	s.credit(commit.Tx, commit.FindOutput(bolt3.ToRemoteOutput))
+	s.untilState(OutputsWaiting)
+	var outs []wire.OutPoint
+	for _, vout := range commit.HTLCVouts() {
+		outs = append(outs, wire.OutPoint{Hash: commit.Tx.TxHash(), Index: uint32(vout)})
+	}
+	spend := chaintest.SpendTo(1000, []byte{0x51}, outs...)
+	s.chain.AddMempool(spend)
+	s.mine(1)
+	s.until("the spends on record", func() bool {
+		s.nudge()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.tracks[s.ch.Key].Taken) == len(outs)
+	})
+	if got := s.state(); got != OutputsWaiting {
+		t.Errorf("after one confirmation: %s", got)
+	}
+	s.start() // it is on record
+	s.mine(deepEnough)
+	s.untilState(Credited)
+	st := s.status().Channels[0]
+	if st.UnclaimedMsat != 0 || !strings.Contains(st.Reason, "lost to "+spend.TxHash().String()) {
+		t.Errorf("unclaimed %d, reason %q", st.UnclaimedMsat, st.Reason)
+	}
+	s.mine(finalConfs)
+	s.untilState(Resolved)
 }

@@ -3,6 +3,7 @@ package recovery
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
@@ -145,12 +146,14 @@ func (s *Service) followChain(ctx context.Context, f *facts) error {
 	}
 	now := *r
 	closes := map[wire.OutPoint]closing{}
-	var ops []wire.OutPoint
+	var ops, outs []wire.OutPoint
+	s.tip = f.tip
 	for _, t := range s.tracks {
 		if t.State.Done() {
 			continue
 		}
 		ops = append(ops, t.Channel.Funding)
+		outs = append(outs, t.unclaimed()...)
 		if t.Close != nil {
 			closes[t.Channel.Funding] = *t.Close
 		}
@@ -160,7 +163,7 @@ func (s *Service) followChain(ctx context.Context, f *facts) error {
 	if err := s.checkCloses(ctx, f, closes); err != nil {
 		return err
 	}
-	s.scanPatiently(ctx, f, now, ops)
+	s.scanPatiently(ctx, f, now, append(outs, ops...))
 	// Where bitcoind itself does not answer, the mempool stays unseen and all
 	// else goes on.
 	spends, err := f.view.MempoolSpends(ctx, ops)
@@ -233,6 +236,20 @@ func (s *Service) stillThere(ctx context.Context, f *facts, block chainhash.Hash
 	return ok && err == nil, err
 }
 
+// unclaimed are the outputs of the close that lightningd's wallet does not take:
+// somebody else may.
+func (t *tracked) unclaimed() (ops []wire.OutPoint) {
+	if t.verdict == nil {
+		return nil
+	}
+	for _, o := range t.verdict.Owed {
+		if !o.Wallet {
+			ops = append(ops, o.OutPoint)
+		}
+	}
+	return ops
+}
+
 // spendBy is the spend of an outpoint by a transaction in hand; nil where it
 // does not spend it.
 func spendBy(op wire.OutPoint, tx *wire.MsgTx, height uint32, block chainhash.Hash) *chain.Spend {
@@ -249,7 +266,7 @@ func (s *Service) scanBlocks(ctx context.Context, f *facts, now run, ops []wire.
 	if now.ScanFrom == 0 {
 		return nil
 	}
-	req := chain.ScanRequest{From: now.ScanFrom, OutPoints: ops}
+	req := chain.ScanRequest{From: now.ScanFrom, OutPoints: ops, Generations: 1}
 	if now.ScannedTo >= now.ScanFrom {
 		req.From = now.ScannedTo + 1
 		if hash, err := chainhash.NewHashFromStr(now.ScannedHash); err == nil {
@@ -305,6 +322,12 @@ func (s *Service) rewind(ctx context.Context, was run) error {
 	}
 	s.log.Warn("the chain was reorganised; looking at the last blocks again")
 	clear(s.there)
+	s.mu.Lock()
+	for _, t := range s.tracks {
+		// What was seen in the blocks that are looked at again is seen again.
+		t.Taken = slices.DeleteFunc(slices.Clone(t.Taken), func(x taken) bool { return x.Height >= now.ScanFrom })
+	}
+	s.mu.Unlock()
 	s.keepScan(ctx, was, now)
 	s.nudge()
 	return nil

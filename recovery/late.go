@@ -84,7 +84,7 @@ func (s *Service) missing(f *facts) []track {
 		case t.Close != nil:
 			// Closed before it was imported: only a stub makes lightningd take
 			// to_remote.
-			owes := t.verdict != nil && slices.ContainsFunc(t.verdict.missing(t.found), func(o owed) bool { return o.Wallet })
+			owes := t.verdict != nil && slices.ContainsFunc(t.verdict.missing(t.found, nil), func(o owed) bool { return o.Wallet })
 			if t.Close.Height == 0 || !owes {
 				continue
 			}

@@ -2,6 +2,7 @@ package recovery
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/btcsuite/btcd/wire"
@@ -83,7 +84,7 @@ func next(t *track, v *verdict, found []WalletOutput, f *facts) (State, string) 
 		return CloseSeen, reason
 	}
 	depth := f.tip - min(c.Height, f.tip) + 1
-	waiting := v.missing(found)
+	waiting := v.missing(found, t.gone(f.tip))
 	if v.Kind == kindUnknown || v.Kind == kindNoSecret || (v.Unsure && len(v.Owed) == 0) {
 		if len(found) == 0 {
 			return OutputsWaiting, unknownReason(v)
@@ -97,9 +98,9 @@ func next(t *track, v *verdict, found []WalletOutput, f *facts) (State, string) 
 	case len(waiting) > 0:
 		return OutputsWaiting, waitingReason(t, waiting, f.tip)
 	case depth >= finalConfs:
-		return Resolved, settled(v, found)
+		return Resolved, settled(v, found) + t.lost(f.tip)
 	default:
-		return Credited, settled(v, found) + fmt.Sprintf("; final at %d confirmations (%d now)", finalConfs, depth)
+		return Credited, settled(v, found) + t.lost(f.tip) + fmt.Sprintf("; final at %d confirmations (%d now)", finalConfs, depth)
 	}
 }
 
@@ -126,19 +127,67 @@ func (v *verdict) nothingOurs() bool {
 	return false
 }
 
-// missing are the outputs of ours that the wallet does not list.
-func (v *verdict) missing(found []WalletOutput) []owed {
+// missing are the outputs of ours that neither the wallet lists nor somebody
+// else has taken for good.
+func (v *verdict) missing(found []WalletOutput, gone map[string]bool) []owed {
 	have := map[wire.OutPoint]bool{}
 	for _, w := range found {
 		have[w.OutPoint] = true
 	}
 	var out []owed
 	for _, o := range v.Owed {
-		if !have[o.OutPoint] {
+		if !have[o.OutPoint] && !gone[o.OutPoint.String()] {
 			out = append(out, o)
 		}
 	}
 	return out
+}
+
+// deepEnough is how many confirmations make a spend by somebody else count.
+const deepEnough = 6
+
+// gone are the outputs that somebody else has taken, deep enough to count.
+func (t *track) gone(tip uint32) map[string]bool {
+	gone := map[string]bool{}
+	for _, x := range t.Taken {
+		if x.Height > 0 && tip+1 >= x.Height+deepEnough {
+			gone[x.OutPoint] = true
+		}
+	}
+	return gone
+}
+
+// lost says what somebody else has taken.
+func (t *track) lost(tip uint32) string {
+	gone := t.gone(tip)
+	s := ""
+	for _, x := range t.Taken {
+		if gone[x.OutPoint] {
+			s += fmt.Sprintf("; lost to %s: %d sat (%s)", x.Txid, x.Sat, x.What)
+		}
+	}
+	return s
+}
+
+// noteTaken records who spent the outputs that this version cannot claim.
+func (t *tracked) noteTaken(f *facts) (changed bool) {
+	if t.verdict == nil {
+		return false
+	}
+	known := map[string]bool{}
+	for _, x := range t.Taken {
+		known[x.OutPoint] = true
+	}
+	for _, o := range t.verdict.Owed {
+		spend := f.spends[o.OutPoint]
+		if o.Wallet || spend == nil || spend.Height == 0 || known[o.OutPoint.String()] {
+			continue
+		}
+		// A new slice: copies of the track share the old one.
+		t.Taken = append(slices.Clone(t.Taken), taken{o.OutPoint.String(), o.Sat, o.What, spend.TxID.String(), spend.Height})
+		changed = true
+	}
+	return changed
 }
 
 func settled(v *verdict, found []WalletOutput) string {

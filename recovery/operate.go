@@ -46,7 +46,7 @@ func (s *Service) Forget(ctx context.Context, which string) (any, error) {
 	for _, k := range keys {
 		t := &s.tracks[k].track
 		switch {
-		case t.finished():
+		case t.finished(s.tip):
 			gone = append(gone, *t)
 		case err == nil:
 			err = failure.New(failure.Unclaimed, "Wait until glrecover-status shows it as resolved",

@@ -99,6 +99,9 @@ type track struct {
 	// channel.
 	RecoveredMsat uint64   `json:"recovered_msat,omitempty"`
 	RecoveredTo   []string `json:"recovered_outpoints,omitempty"`
+	// Taken are outputs of the close that lightningd's wallet does not claim and
+	// that somebody else has spent.
+	Taken []taken `json:"taken_outputs,omitempty"`
 	// StaleAllowed is true once an operator has allowed to ask a stale peer.
 	StaleAllowed bool `json:"stale_allowed,omitempty"`
 }
@@ -122,6 +125,16 @@ type closing struct {
 	Block  string `json:"block,omitempty"`
 	// SeenAt is the height at which it was seen first.
 	SeenAt uint32 `json:"seen_at"`
+}
+
+// taken is an output that another transaction spent.
+type taken struct {
+	// OutPoint is "txid:vout"; Txid spent it at Height.
+	OutPoint string `json:"outpoint"`
+	Sat      uint64 `json:"sat"`
+	What     string `json:"what"`
+	Txid     string `json:"txid"`
+	Height   uint32 `json:"height"`
 }
 
 // bump is a child that pays for a close.
@@ -150,8 +163,15 @@ func (t *track) first() *numbers {
 }
 
 // finished reports whether nothing of the channel can still be ours.
-func (t *track) finished() bool {
-	return t.State == Resolved || (t.State == LeftOut && t.NothingOurs)
+func (t *track) finished(tip uint32) bool {
+	return t.State == Resolved || (t.State == LeftOut && t.NothingOurs) || t.outOfTime(tip)
+}
+
+// outOfTime reports whether a peer that cheated has had all the time to take
+// what a penalty could have taken.
+func (t *track) outOfTime(tip uint32) bool {
+	return t.State == Cheated && t.Close != nil && t.Close.Height > 0 &&
+		tip > t.Close.Height+finalConfs && tip > t.Close.Height+uint32(t.Channel.HolderDelay)+finalConfs
 }
 
 // stripped returns a copy of the channel without what the record must not or

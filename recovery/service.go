@@ -125,6 +125,8 @@ type Service struct {
 	keysErr   error
 	keysTried time.Time
 	chainView *chain.View
+	// tip is the height of the last look at the chain.
+	tip uint32
 }
 
 // New makes a service; Start makes it work.

@@ -14,13 +14,37 @@ import (
 // Status is what glrecover-status says.
 type Status struct {
 	// Alarms come first: whoever reads one line reads this.
-	Alarms   []string        `json:"alarms,omitempty"`
+	Alarms []string `json:"alarms,omitempty"`
+	// Summary is one line for each channel, for people.
+	Summary  []string        `json:"summary"`
 	Backup   *StatusBackup   `json:"backup,omitempty"`
 	Channels []ChannelStatus `json:"channels"`
 	// Unread are entries of the backup that could not be read.
 	Unread []string     `json:"unread_entries,omitempty"`
 	Totals StatusTotals `json:"totals"`
 	Notes  []string     `json:"notes"`
+	// FormatHint makes lightning-cli print lines instead of JSON; with -J it
+	// prints JSON.
+	FormatHint string `json:"format-hint"`
+}
+
+// line is a channel in one line: where it is, what came back, what it waits for,
+// and what the user can do.
+func (c *ChannelStatus) line() string {
+	s := fmt.Sprintf("%s %s", c.ChannelID[:12], c.State)
+	if c.RecoveredMsat > 0 {
+		s += fmt.Sprintf(", %d sat in the wallet", c.RecoveredMsat/1000)
+	}
+	if c.Reason != "" {
+		s += ": " + c.Reason
+	}
+	if c.WaitsFor != "" && c.WaitsFor != "nothing" {
+		s += ". Waits for: " + c.WaitsFor
+	}
+	if c.Todo != "" {
+		s += ". You: " + c.Todo
+	}
+	return s
 }
 
 // StatusBackup names the backup that was used.
@@ -80,7 +104,7 @@ type StatusTotals struct {
 func (s *Service) Status(_ context.Context, which string) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := &Status{Channels: []ChannelStatus{}, Totals: StatusTotals{ByState: map[State]int{}}, Notes: []string{}}
+	st := &Status{FormatHint: "simple", Summary: []string{}, Channels: []ChannelStatus{}, Totals: StatusTotals{ByState: map[State]int{}}, Notes: []string{}}
 	if s.run == nil {
 		st.Notes = append(st.Notes, "No recovery was started on this node.")
 		return st, nil
@@ -105,6 +129,7 @@ func (s *Service) Status(_ context.Context, which string) (any, error) {
 		}
 		st.Totals.add(&c)
 		st.Channels = append(st.Channels, c)
+		st.Summary = append(st.Summary, c.line())
 	}
 	st.Notes = s.notes()
 	return st, nil
@@ -130,7 +155,7 @@ func (s *Service) notes() []string {
 		switch {
 		case !c.State.Done():
 			open++
-		case !c.finished():
+		case !c.finished(s.tip):
 			left++
 		}
 	}
@@ -190,7 +215,7 @@ func (s *Service) statusOf(t *tracked) ChannelStatus {
 	}
 	c.RecoveredMsat, c.RecoveredTo = t.RecoveredMsat, t.RecoveredTo
 	if v := t.verdict; v != nil {
-		for _, o := range v.missing(t.found) {
+		for _, o := range v.missing(t.found, t.gone(s.tip)) {
 			if o.Wallet {
 				c.ExpectedMsat += msat(o.Sat)
 			} else {
