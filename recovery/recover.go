@@ -84,6 +84,11 @@ func (s *Service) Recover(ctx context.Context, p api.RecoverParams, progress api
 		return a, nil
 	}
 
+	if !s.following() && !slices.ContainsFunc(items, (*item).worth) {
+		a.finish(items, rest)
+		a.NextSteps = []string{"Nothing of this backup can be imported, and nothing was changed: the channels' reasons say why. Keep the words and the backup file."}
+		return a, nil
+	}
 	s.accept(ctx, p.Override)
 	extra, warnings := s.readNumbers(ctx, items, p, progress)
 	a.Extra, a.Warnings = extra, append(a.Warnings, warnings...)
@@ -107,6 +112,22 @@ func (s *Service) Recover(ctx context.Context, p api.RecoverParams, progress api
 		a.NextSteps = append([]string{configureStep}, a.NextSteps...)
 	}
 	return a, nil
+}
+
+// following reports whether a recovery is on record.
+func (s *Service) following() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.run != nil
+}
+
+// worth reports whether a channel is one to be followed.
+func (it *item) worth() bool {
+	switch it.answer.Result {
+	case RefusedEntry, BadEntry, NeverOpened, NoAddress, ClosedBefore:
+		return false
+	}
+	return true
 }
 
 // accept carries out the operator's overrides on channels that are followed

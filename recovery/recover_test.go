@@ -476,3 +476,19 @@ func TestAChangedEntryIsTold(t *testing.T) {
 		t.Errorf("warnings %q, of the channel %q", a.Warnings, a.Channels[0].Warnings)
 	}
 }
+
+// TestABackupOfWhichNothingCanBeImportedLeavesNoTrace.
+func TestABackupOfWhichNothingCanBeImportedLeavesNoTrace(t *testing.T) {
+	c := readCorpus(t, "used-both-ways").Channels[0]
+	w := newWorld(t, "used-both-ways", true)
+	a, err := w.recover(inline(replaceDBID(string(readCorpusText(t, "used-both-ways")), c, 0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := resultsOf(a); got[RefusedEntry]+got[BadEntry] != 1 || len(a.NextSteps) != 1 {
+		t.Errorf("results %v, next steps %q", got, a.NextSteps)
+	}
+	if calls := w.node.calls(); len(calls) > 0 {
+		t.Errorf("calls with an effect: %v", calls)
+	}
+}
