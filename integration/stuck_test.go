@@ -16,8 +16,8 @@ import (
 const (
 	// stuckBlocks is for how long a close may stay unconfirmed.
 	stuckBlocks = 6
-	// dearPerKW is what the heirs take blocks to ask for, in sat per 1000 weight:
-	// the lost nodes and the peer had agreed on a quarter of it.
+	// dearPerKW is what the rich heir takes blocks to ask for, in sat per 1000
+	// weight: the lost nodes and the peer had agreed on a quarter of it.
 	dearPerKW = 5000
 	// heirsCoin is the coin that the rich heir has of its own, in sat.
 	heirsCoin = 100_000
@@ -40,7 +40,8 @@ type inheritance struct {
 // lost nodes closes both channels and is gone, and no block takes the closes.
 // One heir has a coin of its own: it pays for its close through our anchor, by
 // itself, whatever is killed, and pays more when that does not help. The other
-// is told what coin is missing, and pays when it comes.
+// is told what coin is missing, and pays when it comes, a quarter more than did
+// not help: its lightningd takes the close's own fee to be enough.
 func TestACloseThatNoMinerTakesIsPaidForByTheHeirAndMadeDearer(t *testing.T) {
 	story(t, func(t *testing.T, n *h.Net, src h.Source) {
 		rich, poor := closedAndStuck(t, n, src)
@@ -55,7 +56,9 @@ func TestACloseThatNoMinerTakesIsPaidForByTheHeirAndMadeDearer(t *testing.T) {
 		h.Holds(t, time.Second, "no child before its time", func() error { return onlyThese(n, rich.closing.Txid, poor.closing.Txid) })
 		blocks(1)
 		first := rich.waitChild(t, n, "")
-		rich.wantDear(t, n, first)
+		if alone, paid := rich.rates(t, n, first); alone >= dearPerKW || paid < dearPerKW {
+			t.Errorf("the close pays %d sat per kw, with its child %d; want %d", alone, paid, dearPerKW)
+		}
 		rich.waitStatus(t, "blocks", fmt.Sprintf("%d sat were added", rich.added(first)), first.Txid)
 		rich.wantCoinIn(t, n, first)
 		poor.waitStatus(t, "fee", "needs_fee_input")
@@ -84,7 +87,9 @@ func TestACloseThatNoMinerTakesIsPaidForByTheHeirAndMadeDearer(t *testing.T) {
 		n.Bitcoind.Must("getnewaddress", &miner)
 		n.Bitcoind.Must("generateblock", nil, miner, []string{payment})
 		late := poor.waitChild(t, n, "")
-		poor.wantDear(t, n, late)
+		if alone, paid := poor.rates(t, n, late); paid*100 < alone*124 || paid*100 > alone*127 {
+			t.Errorf("the close pays %d sat per kw, with its child %d; want a quarter more", alone, paid)
+		}
 		poor.waitStatus(t, "blocks", "sat were added", late.Txid)
 		poor.wantCoinIn(t, n, late)
 		if again := rich.waitChild(t, n, ""); again.Txid != first.Txid {
@@ -150,8 +155,8 @@ func closedAndStuck(t *testing.T, n *h.Net, src h.Source) (rich, poor *inheritan
 	}
 	// A new lightningd looks back 30 blocks, and must not find the old change.
 	n.Mine(40, peer)
-	dear := h.CLNConfig{Plugin: true, Options: []string{fmt.Sprintf("force-feerates=%d", dearPerKW)}}
-	rich.me, poor.me = rich.lost.Heir("rich", dear), poor.lost.Heir("poor", dear)
+	rich.me = rich.lost.Heir("rich", h.CLNConfig{Plugin: true, Options: []string{fmt.Sprintf("force-feerates=%d", dearPerKW)}})
+	poor.me = poor.lost.Heir("poor", h.CLNConfig{Plugin: true})
 	h.Together(t, func() { rich.me.Start() }, func() { poor.me.Start() })
 	rich.coin = heirsCoin
 	rich.me.FundWallet(heirsCoin)
@@ -220,28 +225,30 @@ func (i *inheritance) added(child h.Tx) uint64 {
 	return i.coin + anchorSat - child.Vout[0].Value.Sat()
 }
 
-// wantDear checks that bitcoind sees the child with its parent alone, that it
-// can be replaced, and that the two pay what the heir takes blocks to ask for.
-func (i *inheritance) wantDear(t *testing.T, n *h.Net, child h.Tx) {
+// rates checks that bitcoind sees the child with its parent alone and lets it be
+// replaced, and returns what the close pays by itself and with the child, in sat
+// per 1000 weight.
+func (i *inheritance) rates(t *testing.T, n *h.Net, child h.Tx) (alone, paid uint64) {
 	t.Helper()
 	var entry struct {
 		Ancestors   int    `json:"ancestorcount"`
-		Size        uint64 `json:"ancestorsize"`
-		Alone       uint64 `json:"vsize"`
+		Size        uint64 `json:"vsize"`
+		Package     uint64 `json:"ancestorsize"`
 		Replaceable bool   `json:"bip125-replaceable"`
 	}
 	n.Bitcoind.Must("getmempoolentry", &entry, child.Txid)
-	alone := i.lane.Sat
+	if entry.Ancestors != 2 || !entry.Replaceable {
+		t.Errorf("child %s: %+v", child.Txid, entry)
+	}
+	fee := i.lane.Sat
 	for _, o := range i.closing.Vout {
-		alone -= o.Value.Sat()
+		fee -= o.Value.Sat()
 	}
-	before := alone * 1000 / (4 * (entry.Size - entry.Alone))
-	fee := alone + i.added(child)
-	after := fee * 1000 / (4 * entry.Size)
-	if entry.Ancestors != 2 || !entry.Replaceable || before >= dearPerKW || after < dearPerKW {
-		t.Errorf("child %s: %+v, %d sat per kw after %d; want %d", child.Txid, entry, after, before, dearPerKW)
-	}
-	t.Logf("MEASURED: %s: the close pays %d sat (%d sat per kw), with its child %d sat for %d vB (%d sat per kw)", i.me.Name, alone, before, fee, entry.Size, after)
+	alone = fee * 1000 / (4 * (entry.Package - entry.Size))
+	paid = (fee + i.added(child)) * 1000 / (4 * entry.Package)
+	t.Logf("MEASURED: %s: the close pays %d sat (%d sat per kw), its child adds %d (%d sat per kw for %d vB)",
+		i.me.Name, fee, alone, i.added(child), paid, entry.Package)
+	return alone, paid
 }
 
 // wantCoinIn checks that the child spends the only coin of the heir, and that

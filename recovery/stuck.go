@@ -15,8 +15,13 @@ import (
 	"github.com/glrecover/glrecover/sweep"
 )
 
-// bumpTime bounds the making of one child.
-const bumpTime = 30 * time.Second
+const (
+	// bumpTime bounds the making of one child.
+	bumpTime = 30 * time.Second
+	// priceTimes bounds what is paid without a higher estimate, as a multiple of
+	// the estimate or of what the close pays itself.
+	priceTimes = 4
+)
 
 // params are the address parameters of lightningd's networks.
 func params(network string) *chaincfg.Params {
@@ -132,6 +137,25 @@ func (s *Service) payForStuck(ctx context.Context, f *facts) {
 	}
 }
 
+// price is what the close and its child shall pay together, in sat per 1000
+// weight: lightningd's estimate, or a quarter more than what did not help. A
+// bitcoind that was set up for the recovery has no estimate of its own yet; one
+// that relays nothing makes any price look too low, and to_remote can wait: hence
+// the bound.
+func (t *track) price(estimate uint32, parent *wire.MsgTx) uint32 {
+	left := t.Channel.CapacitySat
+	for _, o := range parent.TxOut {
+		left -= min(left, uint64(o.Value))
+	}
+	weight := uint64(3*parent.SerializeSizeStripped() + parent.SerializeSize()) // BIP 141
+	alone := sweep.Paid{FeeSat: left, VSize: sweep.VSize(weight)}.FeeratePerKW()
+	vain := alone
+	if t.Bump != nil {
+		vain = max(vain, t.Bump.PerKW)
+	}
+	return min(max(estimate, vain+vain/4), priceTimes*max(estimate, alone))
+}
+
 // payFor makes, records and sends one child.
 func (s *Service) payFor(ctx context.Context, f *facts, k channel.Key, t *track, v *verdict, avoid func(wire.OutPoint) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, bumpTime)
@@ -150,14 +174,11 @@ func (s *Service) payFor(ctx context.Context, f *facts, k channel.Key, t *track,
 	if err != nil {
 		return err
 	}
-	perKW, err := s.Feerate(ctx)
+	estimate, err := s.Feerate(ctx)
 	if err != nil {
 		return err
 	}
-	if t.Bump != nil {
-		// A quarter more than what did not help.
-		perKW = max(perKW, t.Bump.PerKW+t.Bump.PerKW/4)
-	}
+	perKW := t.price(estimate, parent)
 	// What this version cannot claim is no reason to pay.
 	var stake uint64
 	for _, o := range v.Owed {
@@ -224,7 +245,7 @@ func (s *Service) bumpFailed(ctx context.Context, k channel.Key, err error) {
 	t := s.tracks[k]
 	switch {
 	case errors.Is(err, sweep.ErrFeeSufficient):
-		t.BumpTrouble = ""
+		t.BumpTrouble = fmt.Sprintf("close and child pay %d times lightningd's estimate, or what the close paid alone, and no more is added while the estimate stays; does bitcoind have peers?", priceTimes)
 	case errors.As(err, &gone):
 		// Its coins are spent: the next child starts anew.
 		t.Bump, t.BumpTrouble = nil, err.Error()

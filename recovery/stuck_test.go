@@ -81,6 +81,56 @@ func TestAStuckCloseIsPaidForThroughOurAnchorAndDearerEachTime(t *testing.T) {
 	}
 }
 
+func TestWithoutAUsefulEstimateTheFeeIsRaisedByQuartersAndNotForEver(t *testing.T) {
+	var mu sync.Mutex
+	var asked []uint32
+	paid := func() uint32 { mu.Lock(); defer mu.Unlock(); return asked[len(asked)-1] }
+	s, commit := stuckStory(t, nil, func(r sweep.Request) (*sweep.Child, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if n := len(asked); n > 0 && asked[n-1] == r.FeeratePerKW {
+			return nil, sweep.ErrFeeSufficient
+		}
+		asked = append(asked, r.FeeratePerKW)
+		tx := chaintest.SpendTo(100+int64(len(asked)), []byte{0x51}, wire.OutPoint{Hash: r.Parent.TxHash()})
+		return &sweep.Child{Tx: tx, Txid: tx.TxHash(), Paid: sweep.Paid{FeeSat: 500, VSize: 200}, Package: sweep.Paid{FeeSat: 4 * uint64(r.FeeratePerKW), VSize: 1000}}, nil
+	})
+	s.deps.Feerate = func(context.Context) (uint32, error) { return 1, nil }
+	s.start()
+	fee := s.ch.CapacitySat
+	for _, o := range commit.TxOut {
+		fee -= uint64(o.Value)
+	}
+	alone := uint32(fee * 1000 / uint64(4*commit.SerializeSize())) // it has no witness
+	says := func(text string) bool { return strings.Contains(s.status().Channels[0].Reason, text) }
+	for n := 1; !says("no more is added"); n++ {
+		s.quiet(stuckBlocks)
+		s.until("the next child, or none", func() bool {
+			mu.Lock()
+			done := len(asked) == n
+			mu.Unlock()
+			return done || says("no more is added")
+		})
+		if n > 20 {
+			t.Fatalf("no end: %v sat per kw", asked)
+		}
+	}
+	if asked[0] < alone+alone/5 || asked[0] > alone+alone*3/10 {
+		t.Errorf("the first child asks for %d sat per kw, the close pays %d", asked[0], alone)
+	}
+	if last := paid(); last < 3*alone || last > 4*alone {
+		t.Errorf("the last child asks for %d sat per kw, the close pays %d", last, alone)
+	}
+	for i := 2; i < len(asked)-1; i++ {
+		if asked[i] != asked[i-1]+asked[i-1]/4 {
+			t.Errorf("%v sat per kw", asked)
+		}
+	}
+	if !says("500 sat were added") || s.status().Channels[0].WaitsFor != "fee" {
+		t.Errorf("%+v", s.status().Channels[0])
+	}
+}
+
 func TestAWalletWithoutCoinsIsToldWhatItNeeds(t *testing.T) {
 	var tries atomic.Int32
 	var full atomic.Bool
