@@ -60,7 +60,7 @@ func TestHeirsOfTheTwelveWords(t *testing.T) {
 			},
 			{
 				story: "other words", words: otherWords,
-				says: "of another node", mistake: "passphrase",
+				says: "of another node", mistake: "other_words",
 			},
 		}
 		starts := []func(){

@@ -33,7 +33,7 @@ dry_run: true shows what would be done, changes nothing and contacts no peer.
 
 addresses: an object of node ids and addresses, such as {"02...":"host:9735"}, for peers whose address is unknown or has changed.
 
-destination, feerate: kept for later versions and refused by this one. What comes back goes to this node's wallet; a close that is stuck is paid for at lightningd's own estimate.
+destination, feerate: kept for later versions and refused by this one. What comes back goes to this node's wallet; a close that stays unconfirmed for six blocks is paid for with coins of that wallet, with at most half of what it brings back.
 
 skip_incomplete: true leaves out the channels for whose peers no address is known, instead of importing them with a placeholder.
 
@@ -53,7 +53,7 @@ override: name, or list of names, of the refusals that you accept: hosted_node_a
 	"glrecover-status": {
 		summary: "Show how far each channel under recovery is",
 		sections: []section{
-			{"DESCRIPTION", `glrecover-status shows the state of each channel until its coins are in the wallet: since when, what it waits for, what came back and to which outpoint, and what you can do. listfunds shows these channels with 0: they are stubs, and their coins appear as outputs when they come.`},
+			{"DESCRIPTION", `glrecover-status shows the state of each channel until its coins are in the wallet: since when, what it waits for, what came back and to which outpoint, and what you can do. listfunds shows these channels with 0: they are stubs, and their coins appear as outputs when they come. lightning-cli prints lines for people; with -J it prints JSON.`},
 			{"PARAMETERS", `channel: channel id, funding outpoint or its txid, or node id of the peer. Without it all channels are shown.`},
 		},
 	},

@@ -668,3 +668,24 @@ func TestAnHTLCThatThePeerTakesIsLostAndTheChannelEnds(t *testing.T) {
 	s.mine(finalConfs)
 	s.untilState(Resolved)
 }
+
+// TestAnotherCloseReplacesTheFirstAndWhatBelongedToIt.
+func TestAnotherCloseReplacesTheFirstAndWhatBelongedToIt(t *testing.T) {
+	s := newStory(t, "used-both-ways")
+	s.closes(s.theirCommitment().Tx)
+	s.begin()
+	s.untilState(CloseSeen)
+	s.mu.Lock()
+	s.tracks[s.ch.Key].Bump = &bump{Txid: strings.Repeat("ab", 32), At: s.chain.Height()}
+	s.mu.Unlock()
+	other := chaintest.SpendTo(int64(s.ch.CapacitySat)-500, []byte{0x51}, s.ch.Funding)
+	s.chain.DropMempool()
+	s.chain.Mine(other)
+	s.BlockAdded(s.chain.Height())
+	s.until("the other close", func() bool { s.nudge(); return s.status().Channels[0].ClosingTxid == other.TxHash().String() })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.tracks[s.ch.Key].Bump; b != nil {
+		t.Errorf("the child of the first close is still there: %+v", b)
+	}
+}

@@ -383,8 +383,13 @@ func (s *Service) noteCloses(ctx context.Context, f *facts, known map[wire.OutPo
 				seen = before.SeenAt
 			}
 			t.Close = closingOf(spend, seen)
-			if before != nil {
+			switch {
+			case before == nil:
+			case before.Txid == t.Close.Txid:
 				t.Close.Kind = before.Kind
+			default:
+				// What paid for the other close pays for nothing now.
+				t.Bump, t.BumpTrouble, t.Taken = nil, "", nil
 			}
 		case before != nil && before.Height > 0:
 			// Its block left the chain: unconfirmed again.
