@@ -203,7 +203,7 @@ func (s *Service) answered(ctx context.Context, k channel.Key, was *track, o *pe
 	case peer.NoReestablish:
 		tries := s.retryLater(k)
 		if was.Gone && tries >= goneAfter {
-			s.setAsking(ctx, k, NeedsOperator, "the funding output was not found, and the peer does not know the channel: it was closed before the backup was written. "+
+			s.setAsking(ctx, k, NeedsOperator, "the funding output was not found, and the peer does not know the channel: it was closed before the backup was written, or its funding never confirmed. "+
 				"Its stub stays CHANNELD_NORMAL and means nothing. What the close paid to this node shows after one restart of lightningd with rescan=-HEIGHT, HEIGHT being a block from before the close")
 			return
 		}

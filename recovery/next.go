@@ -79,7 +79,7 @@ func next(t *track, v *verdict, found []WalletOutput, f *facts) (State, string) 
 	case c.Height == 0:
 		reason := fmt.Sprintf("%s %s waits for its first confirmation", v.Kind, c.Txid)
 		if t.stuck(f.tip) {
-			reason += fmt.Sprintf("; unconfirmed for %d blocks, it is sent again with each", f.tip-c.SeenAt) + t.bumpReason()
+			reason += fmt.Sprintf("; unconfirmed for %d blocks", f.tip-c.SeenAt) + c.again() + t.bumpReason()
 		}
 		return CloseSeen, reason
 	}
@@ -104,12 +104,20 @@ func next(t *track, v *verdict, found []WalletOutput, f *facts) (State, string) 
 	}
 }
 
+// again says whether the close is sent again: our own commitment never is.
+func (c *closing) again() string {
+	if c.resendable() {
+		return "; it is sent again with each block"
+	}
+	return ""
+}
+
 // notClosed is the state while no close is in sight.
 func notClosed(t *track, c *closing) (State, string) {
 	switch t.State {
 	case CloseSeen, OutputsWaiting, Credited, Cheated:
 		if c != nil {
-			return CloseRequested, "the close " + c.Txid + " is neither in the mempool nor in the chain any more; it is sent again with each block" + t.bumpReason()
+			return CloseRequested, "the close " + c.Txid + " is neither in the mempool nor in the chain any more" + c.again() + t.bumpReason()
 		}
 		return CloseRequested, ""
 	case LeftOut, FundingUnconfirmed, Imported, CloseRequested, Resolved, NeedsAddress,
