@@ -80,7 +80,12 @@ func (s Strategy) encode() ([]byte, error) {
 func (e *Entry) encode() []byte {
 	out := append([]byte{'['}, strconv.FormatUint(e.Version, 10)...)
 	out = append(append(out, ','), e.Value...)
-	if len(e.Signature) > 0 {
+	switch {
+	case e.BadSignature:
+		// A broken signature stays broken: without it, the entry would pass for
+		// one that was never signed.
+		out = append(out, ",[]"...)
+	case len(e.Signature) > 0:
 		out = append(out, ",["...)
 		for i, b := range e.Signature {
 			if i > 0 {
