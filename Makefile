@@ -21,7 +21,7 @@ unit: ## tests that need no node
 	$(GO) test $(UNIT)
 
 regtest: ## scenarios on real bitcoind, lightningd and lnd, where they are on PATH
-	$(GO) test -timeout 40m -v ./integration/... | $(GO) run ./integration/quiet
+	$(GO) test -count=1 -timeout 40m -v ./integration/... | $(GO) run ./integration/quiet
 
 race: ## the concurrent packages under the race detector
 	CGO_ENABLED=1 $(GO) test -race -skip Live ./recovery/... ./lightningd/... ./plugin/... ./peer/... ./chain/...
