@@ -268,7 +268,7 @@ func TestADryRunAsksForNoBlockThatMayBePruned(t *testing.T) {
 	old := *b
 	old.CreatedAt = time.Date(2026, 11, 1, 1, 0, 0, 0, time.UTC)
 	s := n.service("used-both-ways", noPeers{t})
-	s.pastSpends(t.Context(), s.view(t.Context()), &loaded{Backup: &old}, silent{})
+	s.evidence(t.Context(), s.view(t.Context()), &loaded{Backup: &old}, nil, silent{})
 	floor := n.chain.Height() - keptBlocks + 1
 	switch low, asked := n.lowest(); {
 	case !asked:

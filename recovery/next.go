@@ -126,6 +126,10 @@ func notClosed(t *track, c *closing) (State, string) {
 	return t.State, t.Reason
 }
 
+// deadline is, on a revoked commitment in a block at height, until when a penalty
+// can be first (onchain.Close.PenaltyDeadline).
+func (v *verdict) deadline(height uint32) uint32 { return height + v.Delay }
+
 // nothingOurs reports whether it is sure that no output can be ours.
 func (v *verdict) nothingOurs() bool {
 	switch v.Kind {
@@ -255,7 +259,7 @@ func unknownReason(v *verdict) string {
 func cheatedReason(t *track, v *verdict) string {
 	until := ""
 	if t.Close.Height > 0 {
-		until = fmt.Sprintf(" UNTIL BLOCK %d", t.Close.Height+v.Delay)
+		until = fmt.Sprintf(" UNTIL BLOCK %d", v.deadline(t.Close.Height))
 	}
 	if v.ByNumbers {
 		return fmt.Sprintf("CHEATED: THE PEER PUBLISHED COMMITMENT %d AND HAD REVOKED IT BY ITS OWN NUMBERS (IT STOOD AT %d). %d SAT COULD BE CLAIMED%s",

@@ -8,6 +8,7 @@ import (
 	"github.com/btcsuite/btcd/wire"
 
 	"github.com/glrecover/glrecover/chain"
+	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/recovery/api"
 )
 
@@ -35,26 +36,42 @@ func lookFrom(ctx context.Context, view *chain.View, t time.Time, tip uint32) (u
 	return max(from, floor, 1), err
 }
 
-// pastSpends looks for the spends of funding outputs that are not there any
-// more, in the blocks since the backup was written. What it does not find may be
-// further back: nothing follows from that.
-func (s *Service) pastSpends(ctx context.Context, view *chain.View, b *loaded, progress api.Progress) map[wire.OutPoint]*chain.Spend {
-	found := map[wire.OutPoint]*chain.Spend{}
-	created := b.written(s.Now())
-	if created.IsZero() {
-		return found
-	}
-	ctx, cancel := context.WithTimeout(ctx, pastTime)
-	defer cancel()
+// evidence asks for each channel's funding output, once, and looks through the
+// past for the spends of those that are not there any more.
+func (s *Service) evidence(ctx context.Context, view *chain.View, b *loaded, keys Keys, progress api.Progress) map[*channel.Channel]chain.FundingEvidence {
+	found := make(map[*channel.Channel]chain.FundingEvidence, len(b.Channels))
 	var gone []wire.OutPoint
 	for _, c := range b.Channels {
-		if e := view.Funding(ctx, fundingQuery(c, nil)); e.State == chain.FundingUnknown {
+		e := view.Funding(ctx, fundingQuery(c, keys))
+		found[c] = e
+		if e.State == chain.FundingUnknown {
 			gone = append(gone, c.Funding)
 		}
 	}
 	if len(gone) == 0 {
 		return found
 	}
+	past := s.pastSpends(ctx, view, b.written(s.Now()), gone, progress)
+	for _, c := range b.Channels {
+		if spend := past[c.Funding]; spend != nil {
+			q := fundingQuery(c, keys)
+			q.Spend = spend
+			found[c] = view.Funding(ctx, q)
+		}
+	}
+	return found
+}
+
+// pastSpends looks for the spends of funding outputs that are not there any
+// more, in the blocks since the backup was written. What it does not find may be
+// further back: nothing follows from that.
+func (s *Service) pastSpends(ctx context.Context, view *chain.View, created time.Time, gone []wire.OutPoint, progress api.Progress) map[wire.OutPoint]*chain.Spend {
+	found := map[wire.OutPoint]*chain.Spend{}
+	if created.IsZero() {
+		return found
+	}
+	ctx, cancel := context.WithTimeout(ctx, pastTime)
+	defer cancel()
 	tip, err := view.Tip(ctx)
 	if err != nil {
 		return found

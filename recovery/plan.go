@@ -96,7 +96,7 @@ func (s *Service) plan(ctx context.Context, b *loaded, sit *situation, p api.Rec
 	keys := s.keysOrNil()
 	addresses := map[channel.PubKey]scbconv.Choice{}
 	sit.created = b.written(s.Now())
-	past := s.pastSpends(ctx, view, b, progress)
+	evidence := s.evidence(ctx, view, b, keys, progress)
 	items := make([]*item, 0, len(b.Channels))
 	for i, c := range b.Channels {
 		if err := ctx.Err(); err != nil {
@@ -113,9 +113,7 @@ func (s *Service) plan(ctx context.Context, b *loaded, sit *situation, p api.Rec
 		if choice.BackupError != nil {
 			it.warn("the backup's address of the peer cannot be read: %v", choice.BackupError)
 		}
-		q := fundingQuery(c, keys)
-		q.Spend = past[c.Funding]
-		it.evidence = view.Funding(ctx, q)
+		it.evidence = evidence[c]
 		it.answer.Evidence = evidenceAnswer(it.evidence)
 		if e := it.evidence; e.State == chain.FundingSpent {
 			it.verdict = judge(c, e.Spend.Tx, e.Spend.Height, keys)

@@ -225,7 +225,7 @@ func (s *Service) statusOf(t *tracked) ChannelStatus {
 		if v.Kind == kindRevoked {
 			c.ClaimMsat = msat(v.Claim)
 			if t.Close.Height > 0 {
-				c.DeadlineBlock = t.Close.Height + v.Delay
+				c.DeadlineBlock = v.deadline(t.Close.Height)
 			}
 		}
 	}
