@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/failure"
 )
 
 // The record in the node's datastore: one entry for the run, one per channel.
@@ -184,6 +185,12 @@ func stripped(c *channel.Channel) channel.Channel {
 	return out
 }
 
+// unreadable is a record that this glrecover must not act on.
+func unreadable(found string, args ...any) *failure.Error {
+	return failure.New(failure.RecordUnreadable,
+		"Keep the node as it is: a newer glrecover may read it. Nothing is done until then, and openings are refused", found, args...)
+}
+
 func loadRecord(ctx context.Context, n Node) (*run, []*track, error) {
 	recs, err := n.Records(ctx, recordRoot)
 	if err != nil {
@@ -201,15 +208,15 @@ func loadRecord(ctx context.Context, n Node) (*run, []*track, error) {
 		case len(rec.Key) == 2 && rec.Key[1] == recordRun[1]:
 			r = new(run)
 			if err := json.Unmarshal([]byte(rec.Value), r); err != nil {
-				return nil, nil, fmt.Errorf("record of the recovery is damaged: %w", err)
+				return nil, nil, unreadable("the record of the recovery is damaged").Wrap(err)
 			}
 			if r.Version != recordVersion {
-				return nil, nil, fmt.Errorf("record of the recovery has version %d, this glrecover knows %d", r.Version, recordVersion)
+				return nil, nil, unreadable("the record of the recovery has version %d, this glrecover knows %d", r.Version, recordVersion)
 			}
 		case len(rec.Key) == 3 && rec.Key[1] == recordChannel[1]:
 			k := new(track)
 			if err := json.Unmarshal([]byte(rec.Value), k); err != nil {
-				return nil, nil, fmt.Errorf("record of channel %s is damaged: %w", rec.Key[2], err)
+				return nil, nil, unreadable("the record of channel %s is damaged", rec.Key[2]).Wrap(err)
 			}
 			tracks = append(tracks, k)
 		}

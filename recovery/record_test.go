@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -132,5 +133,25 @@ func TestTheOverrideOfAStalePeerIsForNoOther(t *testing.T) {
 	defer s.mu.Unlock()
 	if s.tracks[s.ch.Key].StaleAllowed {
 		t.Error("a peer that was not stale may be asked when it is")
+	}
+}
+
+// TestADamagedRecordStopsEverythingByName: nothing is done, and openings stay
+// refused.
+func TestADamagedRecordStopsEverythingByName(t *testing.T) {
+	for story, value := range map[string]string{"no JSON": "{", "a newer version": `{"version":99}`} {
+		w := newWorld(t, "used-both-ways", true)
+		if err := w.node.SaveRecord(t.Context(), recordRun, value); err != nil {
+			t.Fatal(err)
+		}
+		s := New(w.deps)
+		if err := s.Start(t.Context(), w.facts); failure.NameOf(err) != failure.RecordUnreadable {
+			t.Errorf("%s: %v", story, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := s.OpeningAllowed(ctx, nil, "fundchannel"); failure.NameOf(err) != failure.OpeningRefused {
+			t.Errorf("%s: an opening: %v", story, err)
+		}
 	}
 }
