@@ -1,8 +1,6 @@
 package channel
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 
@@ -129,15 +127,6 @@ func V1ID(funding wire.OutPoint) ID {
 	id[30] ^= byte(funding.Index >> 8)
 	id[31] ^= byte(funding.Index)
 	return id
-}
-
-// V2ID is the channel id of a dual-funded channel: SHA256 of the lesser and
-// then the greater revocation basepoint (BOLT 2).
-func V2ID(a, b PubKey) ID {
-	if bytes.Compare(a[:], b[:]) > 0 {
-		a, b = b, a
-	}
-	return sha256.Sum256(append(append(make([]byte, 0, 2*PubKeySize), a[:]...), b[:]...))
 }
 
 // ID is the channel's id under the assumption that it was opened with

@@ -66,9 +66,6 @@ func (p Params) add(name string, raw json.RawMessage, known []Param) error {
 	return nil
 }
 
-// Has reports whether the parameter was given.
-func (p Params) Has(name string) bool { _, ok := p[name]; return ok }
-
 // Bool is a parameter that must be true or false, without quotes; false when
 // it was not given.
 func (p Params) Bool(name string) (bool, error) {
