@@ -94,7 +94,7 @@ func BuildCommitment(ch *channel.Channel, ours channel.Basepoints, c *channel.Co
 	if c.Broadcaster == channel.Remote {
 		broadcaster, countersigner, delay = ch.Remote, ours, ch.HolderDelay
 	}
-	keys, err := DeriveKeys(ch.Type, broadcaster, countersigner, perCommitment)
+	keys, err := DeriveKeys(ch.Type, broadcaster, countersigner, perCommitment, len(c.Offered)+len(c.Received) > 0)
 	if err != nil {
 		return nil, err
 	}
@@ -204,12 +204,6 @@ func compareOutputs(a, b Output) int {
 		return c
 	}
 	return int(int64(a.HTLC.CLTVExpiry) - int64(b.HTLC.CLTVExpiry))
-}
-
-// FindOutput returns the index of the output of this kind, or -1. It is for
-// the four kinds that exist at most once.
-func (t *CommitTx) FindOutput(kind OutputKind) int {
-	return slices.IndexFunc(t.Outputs, func(o Output) bool { return o.Kind == kind })
 }
 
 // HTLCVouts returns the indexes of the HTLC outputs in output order, which is

@@ -9,7 +9,7 @@ import (
 	"github.com/glrecover/glrecover/channel"
 )
 
-// Weights of the HTLC transactions for their fee (BOLT 3, "Fee Calculation").
+// Weights of the HTLC transactions (BOLT 3, "Fee Calculation").
 const (
 	htlcTimeoutWeight        = 663
 	htlcSuccessWeight        = 703
@@ -70,18 +70,10 @@ func (t *CommitTx) HTLCTx(vout int) (*HTLCTx, error) {
 
 // htlcFee is in sat; the feerate is in sat per 1000 weight units.
 func htlcFee(t channel.Type, success bool, feerate uint32) uint64 {
-	weight := uint64(htlcTimeoutWeight)
-	switch {
-	case t == channel.AnchorsZeroFeeHTLC:
+	if t == channel.AnchorsZeroFeeHTLC {
 		return 0
-	case t.HasAnchors() && success:
-		weight = htlcSuccessWeightAnchors
-	case t.HasAnchors():
-		weight = htlcTimeoutWeightAnchors
-	case success:
-		weight = htlcSuccessWeight
 	}
-	return weight * uint64(feerate) / 1000
+	return HTLCWeight(t, success) * uint64(feerate) / 1000
 }
 
 // HTLCSigHashType is what the counterparty's signature on an HTLC transaction

@@ -40,7 +40,8 @@ type Keys struct {
 	Revocation *btcec.PublicKey
 	// Delayed is the broadcaster's key of to_local and of HTLC transactions.
 	Delayed *btcec.PublicKey
-	// BroadcasterHTLC and CountersignerHTLC are the two HTLC keys.
+	// BroadcasterHTLC and CountersignerHTLC are the two HTLC keys, nil where nobody
+	// asked for them.
 	BroadcasterHTLC   *btcec.PublicKey
 	CountersignerHTLC *btcec.PublicKey
 	// ToRemote is the countersigner's key of to_remote. It is the payment
@@ -49,13 +50,15 @@ type Keys struct {
 }
 
 // DeriveKeys returns the keys of the broadcaster's commitment with the given
-// per-commitment point. The error matches channel.ErrPubKey.
-func DeriveKeys(t channel.Type, broadcaster, countersigner channel.Basepoints, point *btcec.PublicKey) (Keys, error) {
+// per-commitment point, those of HTLCs only where there are any. The error matches
+// channel.ErrPubKey.
+func DeriveKeys(t channel.Type, broadcaster, countersigner channel.Basepoints, point *btcec.PublicKey, htlcs bool) (Keys, error) {
+	basepoints := []channel.PubKey{countersigner.Revocation, broadcaster.Delayed, countersigner.Payment}
+	if htlcs {
+		basepoints = append(basepoints, broadcaster.HTLC, countersigner.HTLC)
+	}
 	var points [5]*btcec.PublicKey
-	for i, k := range []channel.PubKey{
-		countersigner.Revocation, broadcaster.Delayed, broadcaster.HTLC,
-		countersigner.HTLC, countersigner.Payment,
-	} {
+	for i, k := range basepoints {
 		p, err := k.Point()
 		if err != nil {
 			return Keys{}, err
@@ -63,14 +66,15 @@ func DeriveKeys(t channel.Type, broadcaster, countersigner channel.Basepoints, p
 		points[i] = p
 	}
 	keys := Keys{
-		Revocation:        RevocationPubKey(points[0], point),
-		Delayed:           TweakPubKey(points[1], point),
-		BroadcasterHTLC:   TweakPubKey(points[2], point),
-		CountersignerHTLC: TweakPubKey(points[3], point),
-		ToRemote:          points[4],
+		Revocation: RevocationPubKey(points[0], point),
+		Delayed:    TweakPubKey(points[1], point),
+		ToRemote:   points[2],
 	}
 	if t == channel.Legacy {
-		keys.ToRemote = TweakPubKey(points[4], point)
+		keys.ToRemote = TweakPubKey(points[2], point)
+	}
+	if htlcs {
+		keys.BroadcasterHTLC, keys.CountersignerHTLC = TweakPubKey(points[3], point), TweakPubKey(points[4], point)
 	}
 	return keys, nil
 }

@@ -150,13 +150,11 @@ func trimmed(t *testing.T, f *vectorFile, v vector, typ channel.Type) *channel.C
 			c.Received = append(c.Received, entry)
 		}
 	}
-	weight := uint64(724)
 	var anchors uint64
 	if typ.HasAnchors() {
-		weight, anchors = 1124, 2*AnchorSat
+		anchors = 2 * AnchorSat
 	}
-	weight += 172 * uint64(len(c.Offered)+len(c.Received))
-	cost := weight*uint64(v.FeeratePerKW)/1000 + anchors
+	cost := CommitmentWeight(typ, len(c.Offered)+len(c.Received))*uint64(v.FeeratePerKW)/1000 + anchors
 	if toLocal := v.ToLocalMsat / 1000; toLocal >= cost+v.DustLimitSat {
 		c.ToBroadcasterSat = toLocal - cost
 	}

@@ -45,7 +45,7 @@ type Node interface {
 	Block(ctx context.Context, height uint32) (*Block, error)
 	// TxOut is gettxout; nil without an error means not in the UTXO set (and
 	// the mempool, where asked).
-	TxOut(ctx context.Context, op wire.OutPoint, mempool bool) (*Unspent, error)
+	TxOut(ctx context.Context, op wire.OutPoint, mempool bool) (*UTXO, error)
 	// Spenders names the mempool transactions that spend the outpoints;
 	// ErrUnsupported on a bitcoind before 24.
 	Spenders(ctx context.Context, ops []wire.OutPoint) (map[wire.OutPoint]chainhash.Hash, error)
@@ -58,7 +58,7 @@ type Node interface {
 // Errors that callers tell apart.
 var (
 	// ErrNoBlock: the best chain has no block of that height.
-	ErrNoBlock = errors.New("no block at this height yet")
+	ErrNoBlock = errors.New("there is no block at this height yet")
 	// ErrPruned: the block was there and its data is deleted.
 	ErrPruned = errors.New("block is pruned")
 	// ErrUnavailable: the backend gave no answer (down, starting, refused the
@@ -67,7 +67,7 @@ var (
 	// ErrUnsupported: this bitcoind does not have the method.
 	ErrUnsupported = errors.New("not supported by this bitcoind")
 	// ErrScanBusy: another scantxoutset is under way; only one can be.
-	ErrScanBusy = errors.New("another scan of the UTXO set is under way")
+	ErrScanBusy = errors.New("another scan of the UTXO set is running")
 )
 
 // RejectedError says why bitcoind refused a transaction, in bitcoind's words.
@@ -87,6 +87,17 @@ type Info struct {
 	IBD bool
 }
 
+// Network is lightningd's name of the chain.
+func (i Info) Network() string {
+	switch i.Chain {
+	case "main":
+		return "bitcoin"
+	case "test":
+		return "testnet"
+	}
+	return i.Chain
+}
+
 // BlockchainInfo is Info with what only bitcoind tells.
 type BlockchainInfo struct {
 	Info
@@ -103,12 +114,14 @@ type TxOut struct {
 	Script   []byte
 }
 
-// Unspent is an output in the UTXO set or the mempool.
-type Unspent struct {
+// UTXO is an output in the UTXO set or the mempool.
+type UTXO struct {
 	TxOut
-	// Confirmations is 0 for an output in the mempool.
-	Confirmations uint32
-	// BestBlock is the tip that the answer refers to.
+	// Confirmations is 0 for an output in the mempool, ConfirmationsUnknown
+	// where lightningd's backend answered.
+	Confirmations int
+	// BestBlock is the tip that the answer refers to; the zero hash where
+	// lightningd's backend answered.
 	BestBlock chainhash.Hash
 }
 
@@ -135,21 +148,13 @@ type FeeEstimate struct {
 	PerKVB uint64
 }
 
-// Block is a block with its place in the chain.
-type Block struct {
-	Height uint32
-	Hash   chainhash.Hash
-	Msg    *wire.MsgBlock
-}
-
 // maxBlockBytes is the consensus limit of a block's weight: no block has more
 // bytes.
 const maxBlockBytes = 4_000_000
 
 // DecodeBlock reads the hex of a raw block, as getrawblockbyheight and
-// getblock with verbosity 0 give it, and checks it against its hash (display
-// order). An answer of the wrong length, with trailing bytes or of another hash
-// is an error.
+// getblock with verbosity 0 give it, and checks its header against its hash
+// (display order).
 func DecodeBlock(height uint32, hash, rawHex string) (*Block, error) {
 	want, err := decodeHash(hash)
 	if err != nil {
@@ -158,14 +163,11 @@ func DecodeBlock(height uint32, hash, rawHex string) (*Block, error) {
 	if len(rawHex) > 2*maxBlockBytes {
 		return nil, fmt.Errorf("block %d: more than %d bytes", height, maxBlockBytes)
 	}
-	msg := new(wire.MsgBlock)
-	if err := decodeHex(rawHex, msg.Deserialize); err != nil {
-		return nil, fmt.Errorf("block %d: %w", height, err)
+	raw, err := hex.DecodeString(rawHex)
+	if err != nil {
+		return nil, fmt.Errorf("block %d: not hex", height)
 	}
-	if msg.BlockHash() != want {
-		return nil, fmt.Errorf("block %d: header does not hash to the block's name", height)
-	}
-	return &Block{Height: height, Hash: want, Msg: msg}, nil
+	return NewBlock(height, want, raw)
 }
 
 // DecodeTx reads the hex of one serialised transaction, without trailing

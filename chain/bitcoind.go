@@ -3,6 +3,7 @@ package chain
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,9 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Bitcoind talks JSON-RPC over HTTP with bitcoind. It implements Backend and
@@ -34,10 +38,15 @@ func NewBitcoind(o Options) (*Bitcoind, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bitcoind: %w", err)
 	}
+	trust, err := o.trust()
+	if err != nil {
+		return nil, fmt.Errorf("bitcoind: %w", err)
+	}
 	return &Bitcoind{
 		at: at,
 		client: &http.Client{
 			Transport: &http.Transport{
+				TLSClientConfig: trust,
 				// No proxy: the environment has no say in where the
 				// credentials go.
 				Proxy:               nil,
@@ -131,17 +140,18 @@ func (b *Bitcoind) callCapped(ctx context.Context, limit int64, out any, method 
 		return fmt.Errorf("%w: %s: %w", ErrUnavailable, method, err)
 	}
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
-		return fmt.Errorf("%w: bitcoind refuses our credentials (HTTP %d)", ErrUnavailable, status)
+		return fmt.Errorf("%w: bitcoind rejects the credentials (HTTP %d)", ErrUnavailable, status)
 	}
 	var answer struct {
-		Result json.RawMessage `json:"result"`
+		Result jsontext.Value `json:"result"`
 		Error  *struct {
 			Code    int    `json:"code"`
 			Message string `json:"message"`
 		} `json:"error"`
 	}
-	if err := json.Unmarshal(raw, &answer); err != nil {
-		return fmt.Errorf("%w: %s: no JSON-RPC answer (HTTP %d)", ErrUnavailable, method, status)
+	// encoding/json would go through a block four times.
+	if err := jsonv2.Unmarshal(raw, &answer, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)); err != nil {
+		return fmt.Errorf("%w: %s: not a JSON-RPC answer (HTTP %d)", ErrUnavailable, method, status)
 	}
 	if answer.Error != nil {
 		return &RPCError{Method: method, Code: answer.Error.Code, Message: answer.Error.Message}
@@ -152,8 +162,13 @@ func (b *Bitcoind) callCapped(ctx context.Context, limit int64, out any, method 
 	if out == nil {
 		return nil
 	}
+	if text, ok := out.(*string); ok && answer.Result.Kind() == '"' {
+		unquoted, _ := jsontext.AppendUnquote(nil, answer.Result) // it was read already
+		*text = string(unquoted)
+		return nil
+	}
 	if err := json.Unmarshal(answer.Result, out); err != nil {
-		return fmt.Errorf("bitcoind %s: answer of another shape than expected", method)
+		return fmt.Errorf("bitcoind %s: unexpected form of answer", method)
 	}
 	return nil
 }
@@ -163,25 +178,34 @@ func (b *Bitcoind) post(ctx context.Context, limit int64, body []byte) (raw []by
 	if err != nil {
 		return nil, 0, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+b.at.addr+"/", bytes.NewReader(body))
+	scheme := "http://"
+	if b.at.tls {
+		scheme = "https://"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, scheme+b.at.addr+"/", bytes.NewReader(body))
 	if err != nil {
 		return nil, 0, errors.New("address is not host:port")
 	}
 	req.SetBasicAuth(user, pass)
 	req.Header.Set("Content-Type", contentTypeJSON)
 	resp, err := b.client.Do(req)
-	if err != nil {
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &untrusted):
+		return nil, 0, fmt.Errorf("the certificate of %s is not trusted: %w", b.at.addr, untrusted.Err)
+	case err != nil:
 		return nil, 0, errors.New("no connection to " + b.at.addr)
 	}
 	defer resp.Body.Close()
-	raw, err = io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err != nil {
-		return nil, 0, errors.New("connection broke off")
+	var text bytes.Buffer
+	text.Grow(int(max(0, min(resp.ContentLength, limit))) + bytes.MinRead)
+	if _, err = text.ReadFrom(io.LimitReader(resp.Body, limit+1)); err != nil {
+		return nil, 0, errors.New("the connection broke")
 	}
-	if int64(len(raw)) > limit {
+	if int64(text.Len()) > limit {
 		return nil, 0, fmt.Errorf("answer of more than %d bytes", limit)
 	}
-	return raw, resp.StatusCode, nil
+	return text.Bytes(), resp.StatusCode, nil
 }
 
 // isCode reports whether err is bitcoind's error answer of that code.

@@ -45,7 +45,7 @@ func (b *Bitcoind) ChainInfo(ctx context.Context) (Info, error) {
 func (b *Bitcoind) BlockHash(ctx context.Context, height uint32) (chainhash.Hash, error) {
 	var s string
 	if err := b.call(ctx, &s, "getblockhash", height); err != nil {
-		if isCode(err, codeParameter) {
+		if isCode(err, codeParameter) || isCode(err, codeMisc) && isMessage(err, "out of range") { // btcd says the second
 			return chainhash.Hash{}, fmt.Errorf("height %d: %w", height, ErrNoBlock)
 		}
 		return chainhash.Hash{}, err
@@ -92,10 +92,10 @@ func (b *Bitcoind) Block(ctx context.Context, height uint32) (*Block, error) {
 }
 
 // TxOut implements Node.
-func (b *Bitcoind) TxOut(ctx context.Context, op wire.OutPoint, mempool bool) (*Unspent, error) {
+func (b *Bitcoind) TxOut(ctx context.Context, op wire.OutPoint, mempool bool) (*UTXO, error) {
 	var r *struct {
 		Best          string    `json:"bestblock"`
-		Confirmations uint32    `json:"confirmations"`
+		Confirmations int       `json:"confirmations"`
 		Value         btc       `json:"value"`
 		Script        scriptHex `json:"scriptPubKey"`
 	}
@@ -106,7 +106,7 @@ func (b *Bitcoind) TxOut(ctx context.Context, op wire.OutPoint, mempool bool) (*
 	if err != nil {
 		return nil, fmt.Errorf("bitcoind gettxout: %w", err)
 	}
-	return &Unspent{
+	return &UTXO{
 		TxOut:         TxOut{ValueSat: uint64(r.Value), Script: r.Script},
 		Confirmations: r.Confirmations,
 		BestBlock:     best,
@@ -124,7 +124,7 @@ func (b *Bitcoind) UTXO(ctx context.Context, op wire.OutPoint) (*TxOut, error) {
 
 // Transaction implements Node.
 func (b *Bitcoind) Transaction(ctx context.Context, txid chainhash.Hash, block *chainhash.Hash) (*Transaction, error) {
-	params := []any{txid.String(), true}
+	params := []any{txid.String(), 1} // btcd takes no true
 	if block != nil {
 		params = append(params, block.String())
 	}
@@ -148,7 +148,7 @@ func (b *Bitcoind) Transaction(ctx context.Context, txid chainhash.Hash, block *
 		return nil, fmt.Errorf("bitcoind getrawtransaction: %w", err)
 	}
 	if tx.TxHash() != txid {
-		return nil, fmt.Errorf("bitcoind getrawtransaction: another transaction than asked for")
+		return nil, fmt.Errorf("bitcoind getrawtransaction: a different transaction than requested")
 	}
 	out := &Transaction{Tx: tx, Confirmations: r.Confirmations}
 	if r.Block != "" {

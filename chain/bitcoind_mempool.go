@@ -3,6 +3,7 @@ package chain
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
@@ -49,67 +50,6 @@ func (b *Bitcoind) Spenders(ctx context.Context, ops []wire.OutPoint) (map[wire.
 	return found, nil
 }
 
-// MempoolTxIDs is getrawmempool.
-func (b *Bitcoind) MempoolTxIDs(ctx context.Context) ([]chainhash.Hash, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
-	defer cancel()
-	var r []string
-	if err := b.callCapped(ctx, maxAnswerScan, &r, "getrawmempool"); err != nil {
-		return nil, err
-	}
-	ids := make([]chainhash.Hash, len(r))
-	for i, s := range r {
-		id, err := decodeHash(s)
-		if err != nil {
-			return nil, fmt.Errorf("bitcoind getrawmempool: %w", err)
-		}
-		ids[i] = id
-	}
-	return ids, nil
-}
-
-// MempoolEntry is what a transaction costs and drags along in the mempool.
-type MempoolEntry struct {
-	// VSize is in virtual bytes; fees are in sat.
-	VSize uint64
-	Fee   uint64
-	// Ancestor and descendant figures include the transaction itself.
-	AncestorCount   uint32
-	AncestorVSize   uint64
-	AncestorFees    uint64
-	DescendantCount uint32
-	DescendantVSize uint64
-	DescendantFees  uint64
-}
-
-// MempoolEntry is getmempoolentry; nil without an error means not in the
-// mempool.
-func (b *Bitcoind) MempoolEntry(ctx context.Context, txid chainhash.Hash) (*MempoolEntry, error) {
-	var r struct {
-		VSize           uint64 `json:"vsize"`
-		AncestorCount   uint32 `json:"ancestorcount"`
-		AncestorSize    uint64 `json:"ancestorsize"`
-		DescendantCount uint32 `json:"descendantcount"`
-		DescendantSize  uint64 `json:"descendantsize"`
-		Fees            struct {
-			Base       btc `json:"base"`
-			Ancestor   btc `json:"ancestor"`
-			Descendant btc `json:"descendant"`
-		} `json:"fees"`
-	}
-	if err := b.call(ctx, &r, "getmempoolentry", txid.String()); err != nil {
-		if isCode(err, codeNotFound) {
-			return nil, nil
-		}
-		return nil, err
-	}
-	return &MempoolEntry{
-		VSize: r.VSize, Fee: uint64(r.Fees.Base),
-		AncestorCount: r.AncestorCount, AncestorVSize: r.AncestorSize, AncestorFees: uint64(r.Fees.Ancestor),
-		DescendantCount: r.DescendantCount, DescendantVSize: r.DescendantSize, DescendantFees: uint64(r.Fees.Descendant),
-	}, nil
-}
-
 // SendRaw implements Backend.
 func (b *Bitcoind) SendRaw(ctx context.Context, tx *wire.MsgTx, allowHighFees bool) error {
 	raw, err := EncodeTx(tx)
@@ -122,7 +62,7 @@ func (b *Bitcoind) SendRaw(ctx context.Context, tx *wire.MsgTx, allowHighFees bo
 	}
 	err = b.call(ctx, nil, "sendrawtransaction", params...)
 	switch {
-	case isCode(err, codeKnown):
+	case isCode(err, codeKnown), isMessage(err, "already have transaction"): // btcd says the second
 		return nil
 	case isCode(err, codeRejected), isCode(err, codeVerify):
 		return &RejectedError{Reason: messageOf(err)}
@@ -219,7 +159,11 @@ func (b *Bitcoind) EstimateFees(ctx context.Context) (Fees, error) {
 		var est struct {
 			FeeRate json.RawMessage `json:"feerate"`
 		}
-		if err := b.call(ctx, &est, "estimatesmartfee", blocks); err != nil {
+		err := b.call(ctx, &est, "estimatesmartfee", blocks)
+		if errors.Is(err, ErrUnsupported) {
+			break // btcd: the user is asked
+		}
+		if err != nil {
 			return Fees{}, err
 		}
 		if est.FeeRate == nil {

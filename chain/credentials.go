@@ -19,7 +19,8 @@ type Options struct {
 	// Network is bitcoind's chain name or CLN's: bitcoin and main are the
 	// same.
 	Network string
-	// Connect is a host, or host:port; loopback by default.
+	// Connect is a host, or host:port; loopback by default. With https:// before
+	// it the RPC is spoken over TLS, as btcd does.
 	Connect string
 	Port    string
 	User    string
@@ -27,6 +28,12 @@ type Options struct {
 	Password string
 	// DataDir is bitcoind's; bitcoin.conf and the cookie are looked for there.
 	DataDir string
+	// Cookie is a file that holds user:password, as bitcoind's cookie does; it
+	// comes before every other source.
+	Cookie string
+	// Cert is a PEM file with the certificate that is believed over TLS; by
+	// default the system's are.
+	Cert string
 }
 
 // String names the host only.
@@ -73,6 +80,7 @@ var ErrNoCredentials = errors.New("no credentials for bitcoind found")
 // endpoint is where and with what to knock. Never printed.
 type endpoint struct {
 	addr   string // host:port
+	tls    bool
 	user   string
 	pass   string
 	cookie string // file, where user is empty
@@ -107,13 +115,18 @@ func (o Options) resolve() (endpoint, error) {
 		dir = conf["datadir"]
 	}
 
-	host, port := first(o.Connect, conf["rpcconnect"], "127.0.0.1"), first(o.Port, conf["rpcport"])
+	connect, tls := strings.CutPrefix(o.Connect, "https://")
+	host, port := first(connect, conf["rpcconnect"], "127.0.0.1"), first(o.Port, conf["rpcport"])
 	if h, p, err := net.SplitHostPort(host); err == nil {
 		host, port = h, first(port, p)
 	}
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	e := endpoint{addr: net.JoinHostPort(host, first(port, net0.port))}
+	e := endpoint{addr: net.JoinHostPort(host, first(port, net0.port)), tls: tls}
 
+	if o.Cookie != "" {
+		e.cookie = o.Cookie
+		return e, nil
+	}
 	// A password decides, as in bitcoin-cli: without one, the cookie.
 	if e.pass = first(o.Password, conf["rpcpassword"]); e.pass != "" {
 		e.user = first(o.User, conf["rpcuser"])

@@ -3,6 +3,7 @@ package chain
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
@@ -18,8 +19,7 @@ const (
 	// FundingUnspent: the output is there. Without Node it may be unconfirmed:
 	// see FundingEvidence.Confirmations.
 	FundingUnspent FundingState = "unspent"
-	// FundingUnconfirmed: the output is there, its transaction waits in the
-	// mempool.
+	// FundingUnconfirmed: the output is there, its transaction waits in the mempool.
 	FundingUnconfirmed FundingState = "unconfirmed"
 	// FundingSpent: the spending transaction is in hand.
 	FundingSpent FundingState = "spent"
@@ -64,87 +64,71 @@ type FundingEvidence struct {
 	Reason string
 }
 
-// Funding collects what is known of a funding output. It has no error: what
-// fails ends as FundingUnknown with its reason, and a null of getutxout alone is
-// FundingUnknown too.
-func (v *View) Funding(ctx context.Context, q FundingQuery) FundingEvidence {
-	reorganised := false
-	if s := q.Spend; s != nil && s.Spends(q.OutPoint) && s.Block != (chainhash.Hash{}) {
-		ok, err := v.Confirmed(ctx, s.Block, s.Height)
-		if err != nil {
-			// Still the transaction in hand; only its place is in doubt.
-			return spent(s, fmt.Sprintf("a block scan found the spend at height %d; it could not be checked again: %v", s.Height, err))
-		}
-		if ok {
-			return spent(s, fmt.Sprintf("spent at height %d", s.Height))
-		}
-		reorganised = true
+// Evidence collects what is known of a funding output. It has no error: what fails
+// ends as FundingUnknown with its reason, and silence of a backend is FundingUnknown
+// too.
+func Evidence(ctx context.Context, src Source, q FundingQuery) FundingEvidence {
+	e := look(ctx, src, q)
+	s := q.Spend
+	if s == nil || !s.Spends(q.OutPoint) || s.Block == (chainhash.Hash{}) {
+		return e
 	}
-
-	e := v.look(ctx, q)
-	if e.State == FundingUnknown && reorganised {
-		e.Reason = "the block that spent it left the chain; " + e.Reason
+	switch there, err := confirmed(ctx, src, s.Block, s.Height); {
+	case err != nil:
+		// Still the transaction in hand; only its place is in doubt.
+		return spent(s, fmt.Sprintf("a block scan found the spend in block %d; checking it again failed: %v", s.Height, err))
+	case there:
+		return spent(s, fmt.Sprintf("spent in block %d", s.Height))
+	case e.State == FundingUnknown:
+		e.Reason = "the block that spent it is no longer in the chain; " + e.Reason
 	}
 	return e
 }
 
-// look asks for the output itself.
-func (v *View) look(ctx context.Context, q FundingQuery) FundingEvidence {
-	if v.node != nil {
-		if e, ok := v.lookNode(ctx, q); ok {
-			return e
+// confirmed reports whether the block is (still) the best chain's at that height.
+// False without an error means that a reorganisation took it out.
+func confirmed(ctx context.Context, src Source, block chainhash.Hash, height uint32) (bool, error) {
+	h, err := src.HashAt(ctx, height)
+	if errors.Is(err, ErrUnsupported) {
+		var b *Block
+		if b, err = src.Block(ctx, height); err == nil {
+			h = b.Hash
 		}
 	}
-	out, err := v.backend.UTXO(ctx, q.OutPoint)
+	if errors.Is(err, ErrNoBlock) {
+		// No answer looks the same as no block.
+		if tip, _, tipErr := src.Best(ctx); tipErr == nil && tip < height {
+			return false, nil
+		}
+	}
+	return h == block, err
+}
+
+// look asks for the output, and for what in the mempool spends it.
+func look(ctx context.Context, src Source, q FundingQuery) FundingEvidence {
+	out, err := src.Output(ctx, q.OutPoint)
+	by, poolErr := src.Spenders(ctx, []wire.OutPoint{q.OutPoint})
+	if s := spendBy(q.OutPoint, by[q.OutPoint]); s != nil {
+		return spent(s, "spent by a transaction in the mempool")
+	}
 	switch {
 	case err != nil:
 		return unknown("the bitcoin backend did not answer: " + err.Error())
+	case out == nil && poolErr != nil:
+		return unknown("the bitcoin backend has no answer: the output was spent or never existed, or the backend failed")
 	case out == nil:
-		return unknown("getutxout has no answer: spent, never there, or the backend failed")
+		return unknown("not among the unspent outputs: it was spent or never existed; a block scan can find the spend")
 	}
-	e := FundingEvidence{
-		State: FundingUnspent, Confirmations: ConfirmationsUnknown,
-		Reason: "there; the backend does not tell confirmed from unconfirmed",
+	e := FundingEvidence{State: FundingUnspent, Confirmations: out.Confirmations}
+	switch e.Confirmations {
+	case ConfirmationsUnknown:
+		e.Reason = "it exists; the backend does not say whether it is confirmed"
+	case 0:
+		e.State, e.Reason = FundingUnconfirmed, "unconfirmed, in the mempool"
+	default:
+		e.Reason = fmt.Sprintf("unspent with %d confirmations", out.Confirmations)
 	}
-	return e.with(*out, q)
-}
-
-// lookNode asks bitcoind; ok is false where it failed to answer, and
-// lightningd's backend may know more.
-func (v *View) lookNode(ctx context.Context, q FundingQuery) (e FundingEvidence, ok bool) {
-	out, err := v.node.TxOut(ctx, q.OutPoint, true)
-	if err != nil {
-		return e, false
-	}
-	if out != nil {
-		e = FundingEvidence{
-			State: FundingUnspent, Confirmations: int(out.Confirmations),
-			Reason: fmt.Sprintf("unspent with %d confirmations", out.Confirmations),
-		}
-		if out.Confirmations == 0 {
-			e.State, e.Reason = FundingUnconfirmed, "waits in the mempool"
-		}
-		return e.with(out.TxOut, q), true
-	}
-
-	// Not there with the mempool counted: perhaps a mempool transaction spends
-	// it.
-	spends, err := v.MempoolSpends(ctx, []wire.OutPoint{q.OutPoint})
-	if err == nil && len(spends) == 1 {
-		return spent(&spends[0], "spent by a transaction in the mempool"), true
-	}
-	confirmed, confirmedErr := v.node.TxOut(ctx, q.OutPoint, false)
-	if confirmedErr != nil {
-		return e, false
-	}
-	switch {
-	case confirmed != nil && err != nil:
-		return unknown("a mempool transaction spends it, which could not be read: " + err.Error()), true
-	case confirmed != nil:
-		// It came or went between two questions.
-		return unknown("a mempool transaction spends it, which was gone when asked for"), true
-	}
-	return unknown("not among the unspent outputs: spent or never there; a block scan can find the spend"), true
+	return e.with(out.TxOut, q)
 }
 
 // with notes the output, and whether it is the one of the backup.
@@ -153,7 +137,7 @@ func (e FundingEvidence) with(out TxOut, q FundingQuery) FundingEvidence {
 	switch {
 	case out.ValueSat != q.CapacitySat:
 		e.Problem = FundingMismatch
-		e.Reason += fmt.Sprintf("; its value is %d sat and the backup says %d", out.ValueSat, q.CapacitySat)
+		e.Reason += fmt.Sprintf("; its value is %d sat, but the backup says %d", out.ValueSat, q.CapacitySat)
 	case q.Script != nil && !bytes.Equal(q.Script, out.Script):
 		e.Problem = FundingMismatch
 		e.Reason += "; its script is not the 2-of-2 of the channel's funding keys"

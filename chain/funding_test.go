@@ -31,9 +31,9 @@ func TestFundingEvidence(t *testing.T) {
 		reason  string
 	}{
 		{"unspent, bitcoind says how deep", false, confirmed, chain.FundingUnspent, 3, "", "3 confirmations"},
-		{"unspent, bcli cannot say how deep", true, confirmed, chain.FundingUnspent, chain.ConfirmationsUnknown, "", "does not tell"},
+		{"unspent, bcli cannot say how deep", true, confirmed, chain.FundingUnspent, chain.ConfirmationsUnknown, "", "does not say whether"},
 		{"in the mempool", false, func(w *world) { w.c.AddMempool(w.fund) }, chain.FundingUnconfirmed, 0, "", "mempool"},
-		{"in the mempool, bcli cannot tell", true, func(w *world) { w.c.AddMempool(w.fund) }, chain.FundingUnspent, chain.ConfirmationsUnknown, "", "does not tell"},
+		{"in the mempool, bcli cannot tell", true, func(w *world) { w.c.AddMempool(w.fund) }, chain.FundingUnspent, chain.ConfirmationsUnknown, "", "does not say whether"},
 		{"never there", false, func(*world) {}, chain.FundingUnknown, chain.ConfirmationsUnknown, "", "block scan"},
 		{"never there, by bcli", true, func(*world) {}, chain.FundingUnknown, chain.ConfirmationsUnknown, "", "no answer"},
 		{"spent in a block, nobody scanned", false, func(w *world) {
@@ -60,7 +60,7 @@ func TestFundingEvidence(t *testing.T) {
 		{"bitcoind down, bcli up", false, func(w *world) {
 			confirmed(w)
 			w.n.SetDown(true)
-		}, chain.FundingUnspent, chain.ConfirmationsUnknown, "", "does not tell"},
+		}, chain.FundingUnspent, chain.ConfirmationsUnknown, "", "does not say whether"},
 		{"another value", false, func(w *world) { confirmed(w); w.q.CapacitySat = 5 }, chain.FundingUnspent, 3, chain.FundingMismatch, "1000000 sat"},
 		{"another 2-of-2", true, func(w *world) { confirmed(w); w.q.Script = other }, chain.FundingUnspent, chain.ConfirmationsUnknown, chain.FundingMismatch, "2-of-2"},
 		{"our key unknown, right kind", false, func(w *world) { confirmed(w); w.q.Script = nil }, chain.FundingUnspent, 3, "", ""},
@@ -81,7 +81,7 @@ func TestFundingEvidence(t *testing.T) {
 			if !tt.noNode {
 				n = w.n
 			}
-			e := chain.New(w.b, n).Funding(ctx, w.q)
+			e := chain.Evidence(ctx, chain.Join(w.b, n), w.q)
 			if e.State != tt.state || e.Confirmations != tt.conf || e.Problem != tt.problem {
 				t.Errorf("got %+v", e)
 			}
@@ -106,20 +106,17 @@ func TestSpendFromAScanIsCheckedAgainstTheChain(t *testing.T) {
 	c.MineN(3)
 	c.Mine(tx) // 15
 	b, n := c.Backend(), c.Node()
-	v := chain.New(b, n)
-	res, err := v.Scan(ctx, chain.ScanRequest{From: 1, OutPoints: []wire.OutPoint{op}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	both := chain.Join(b, n)
+	res := search(t, both, 1, op)
 	q := chain.FundingQuery{OutPoint: op, CapacitySat: uint64(capacity), Script: p2wsh, Spend: res.SpendOf(op)}
-	if e := v.Funding(ctx, q); e.State != chain.FundingSpent || e.Spend.Height != 15 {
+	if e := chain.Evidence(ctx, both, q); e.State != chain.FundingSpent || e.Spend.Height != 15 {
 		t.Errorf("confirmed spend: %+v", e)
 	}
 
 	// With everything down the transaction is still in hand.
 	b.SetDown(true)
 	n.SetDown(true)
-	if e := v.Funding(ctx, q); e.State != chain.FundingSpent || !strings.Contains(e.Reason, "could not be checked") {
+	if e := chain.Evidence(ctx, both, q); e.State != chain.FundingSpent || !strings.Contains(e.Reason, "checking it again failed") {
 		t.Errorf("down: %+v", e)
 	}
 	b.SetDown(false)
@@ -127,22 +124,22 @@ func TestSpendFromAScanIsCheckedAgainstTheChain(t *testing.T) {
 
 	c.Reorg(1, true)
 	c.Mine()
-	if e := v.Funding(ctx, q); e.State != chain.FundingSpent || e.Spend.Height != 0 {
+	if e := chain.Evidence(ctx, both, q); e.State != chain.FundingSpent || e.Spend.Height != 0 {
 		t.Errorf("back in the mempool: %+v", e)
 	}
 	c.DropMempool()
-	if e := v.Funding(ctx, q); e.State != chain.FundingUnspent {
+	if e := chain.Evidence(ctx, both, q); e.State != chain.FundingUnspent {
 		t.Errorf("spend gone: %+v", e)
 	}
 	c.AddMempool(tx)
-	if e := chain.New(b, nil).Funding(ctx, q); e.State != chain.FundingUnknown || !strings.Contains(e.Reason, "left the chain") {
+	if e := chain.Evidence(ctx, chain.Join(b, nil), q); e.State != chain.FundingUnknown || !strings.Contains(e.Reason, "no longer in the chain") {
 		t.Errorf("bcli alone: %+v", e)
 	}
 
 	// A spend of something else proves nothing.
 	q.Spend.OutPoint.Index++
 	c.DropMempool()
-	if e := v.Funding(ctx, q); e.State != chain.FundingUnspent {
+	if e := chain.Evidence(ctx, both, q); e.State != chain.FundingUnspent {
 		t.Errorf("foreign spend: %+v", e)
 	}
 }

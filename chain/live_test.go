@@ -120,7 +120,11 @@ func coinbase(t *testing.T, b *Bitcoind, height uint32) (wire.OutPoint, int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tx := block.Msg.Transactions[0]
+	msg, err := block.Decode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx := msg.Transactions[0]
 	return wire.OutPoint{Hash: tx.TxHash()}, tx.TxOut[0].Value
 }
 
@@ -135,13 +139,13 @@ func send(t *testing.T, b *Bitcoind, tx *wire.MsgTx) chainhash.Hash {
 func TestLiveFundingFromMempoolToReorganisation(t *testing.T) {
 	b := startBitcoind(t)
 	mine(t, b, 103)
-	v := New(b, b)
+	src := Join(b, b)
 	op0, value := coinbase(t, b, 1)
 	fund := spendAnyone(op0, value, anyone)
 	q := FundingQuery{OutPoint: Outputs(fund)[0], CapacitySat: uint64(fund.TxOut[0].Value), Script: anyone}
 	expect := func(step string, state FundingState, confirmations int) FundingEvidence {
 		t.Helper()
-		e := v.Funding(bg, q)
+		e := Evidence(bg, src, q)
 		if e.State != state || e.Confirmations != confirmations || e.Problem != "" {
 			t.Fatalf("%s: %+v", step, e)
 		}
@@ -168,31 +172,20 @@ func TestLiveFundingFromMempoolToReorganisation(t *testing.T) {
 	send(t, b, child)
 	mine(t, b, 1) // 108
 
-	res, err := v.Scan(bg, ScanRequest{From: 100, OutPoints: []wire.OutPoint{q.OutPoint}, Generations: 1})
-	if err != nil || len(res.Spends) != 2 || res.Spends[1].TxID != child.TxHash() || res.Next != 109 {
-		t.Fatalf("scan: %+v, %v", res, err)
+	res, err := Search(bg, src, SearchRequest{From: 100, OutPoints: []wire.OutPoint{q.OutPoint}, Generations: 1})
+	if err != nil || len(res.Spends) != 2 || res.Spends[1].TxID != child.TxHash() || res.Tip != 108 {
+		t.Fatalf("search: %+v, %v", res, err)
 	}
 	q.Spend = res.SpendOf(q.OutPoint)
-	if e := expect("found by the scan", FundingSpent, ConfirmationsUnknown); e.Spend.Height != 107 {
+	if e := expect("found by the search", FundingSpent, ConfirmationsUnknown); e.Spend.Height != 107 {
 		t.Errorf("spend: %+v", e.Spend)
 	}
 
 	if err := b.call(bg, nil, "invalidateblock", q.Spend.Block.String()); err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := v.Confirmed(bg, q.Spend.Block, q.Spend.Height); ok || err != nil {
-		t.Errorf("Confirmed after a reorganisation: %v, %v", ok, err)
-	}
 	if e := expect("back in the mempool", FundingSpent, ConfirmationsUnknown); e.Spend.Height != 0 {
 		t.Errorf("spend: %+v", e.Spend)
-	}
-	if res, err := v.Scan(bg, ScanRequest{From: res.Next, Prev: res.Last, OutPoints: []wire.OutPoint{q.OutPoint}}); err != nil || res.Next != 109 {
-		t.Errorf("resumed above the tip: %+v, %v", res, err)
-	}
-	mine(t, b, 3)
-	var reorg *ReorgError
-	if _, err := v.Scan(bg, ScanRequest{From: res.Next, Prev: res.Last}); !errors.As(err, &reorg) {
-		t.Errorf("resumed after a reorganisation: %v", err)
 	}
 }
 
@@ -220,23 +213,12 @@ func TestLiveMempoolMethods(t *testing.T) {
 		send(t, b, parent)
 		send(t, b, child)
 	}
-	ids, err := b.MempoolTxIDs(bg)
-	if err != nil || len(ids) != 2 {
-		t.Errorf("MempoolTxIDs: %v, %v", ids, err)
-	}
-	entry, err := b.MempoolEntry(bg, parent.TxHash())
-	if err != nil || entry == nil || entry.Fee != 1000 || entry.DescendantCount != 2 || entry.DescendantFees != 2000 {
-		t.Errorf("MempoolEntry: %+v, %v", entry, err)
-	}
-	if entry, err := b.MempoolEntry(bg, chainhash.Hash{}); entry != nil || err != nil {
-		t.Errorf("MempoolEntry of nothing: %+v, %v", entry, err)
-	}
 	tx, err := b.Transaction(bg, child.TxHash(), nil)
 	if err != nil || tx == nil || tx.Tx.WitnessHash() != child.WitnessHash() || tx.Block != (chainhash.Hash{}) {
 		t.Errorf("Transaction in the mempool: %+v, %v", tx, err)
 	}
-	spends, err := New(b, b).MempoolSpends(bg, []wire.OutPoint{op, Outputs(parent)[0], Outputs(child)[0]})
-	if err != nil || len(spends) != 2 || spends[0].TxID != parent.TxHash() || spends[1].TxID != child.TxHash() {
+	spends, err := Join(b, b).Spenders(bg, []wire.OutPoint{op, Outputs(parent)[0], Outputs(child)[0]})
+	if err != nil || len(spends) != 2 || spends[op].TxHash() != parent.TxHash() || spends[Outputs(parent)[0]].TxHash() != child.TxHash() {
 		t.Errorf("MempoolSpends: %+v, %v", spends, err)
 	}
 
@@ -304,20 +286,24 @@ func TestLivePrunedNodeIsNotAskedForWhatItLacks(t *testing.T) {
 	if err := b.call(bg, &pruned, "pruneblockchain", 250); err != nil {
 		t.Fatal(err)
 	}
-	v := New(b, b)
-	floor, known := v.PruneHeight(bg)
+	src := Join(b, b)
+	floor, known, _ := src.Floor(bg)
 	if !known || floor == 0 {
-		t.Fatalf("PruneHeight: %d, %v", floor, known)
+		t.Fatalf("floor: %d, %v", floor, known)
 	}
 	if _, err := b.Block(bg, 10); !errors.Is(err, ErrPruned) {
 		t.Errorf("pruned block: %v", err)
 	}
-	res, err := v.Scan(bg, ScanRequest{From: 10, Scripts: [][]byte{anyone}})
-	if err != nil || res.Missing != floor-10 || res.Next != 601 || len(res.Found) != int(601-floor) {
-		t.Errorf("scan: missing %d of %d, next %d, found %d, %v", res.Missing, floor-10, res.Next, len(res.Found), err)
+	first, err := b.Block(bg, 600)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if h, err := v.HeightBefore(bg, time.Unix(0, 0)); err != nil || h != floor {
-		t.Errorf("HeightBefore: %d, want %d, %v", h, floor, err)
+	res, err := Search(bg, src, SearchRequest{From: 10, OutPoints: []wire.OutPoint{{Hash: first.Hash}}})
+	if err != nil || res.Missing != floor-10 || res.Tip != 600 {
+		t.Errorf("search: %+v, missing want %d, %v", res, floor-10, err)
+	}
+	if h, err := src.HeightBefore(bg, time.Unix(0, 0)); err != nil || h != 0 {
+		t.Errorf("HeightBefore: %d, %v", h, err)
 	}
 }
 

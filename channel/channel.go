@@ -72,11 +72,13 @@ func (t Type) HasAnchors() bool { return t == Anchors || t == AnchorsZeroFeeHTLC
 
 // Basepoints are one side's public keys of a channel (BOLT 2 open_channel).
 type Basepoints struct {
-	Funding    PubKey
-	Revocation PubKey
-	Payment    PubKey
-	HTLC       PubKey
-	Delayed    PubKey
+	// Funding is the zero value where a static channel backup is all that is
+	// known of a channel, and so are the others where only its id is.
+	Funding    PubKey `json:",omitzero"`
+	Revocation PubKey `json:",omitzero"`
+	Payment    PubKey `json:",omitzero"`
+	HTLC       PubKey `json:",omitzero"`
+	Delayed    PubKey `json:",omitzero"`
 }
 
 // Channel is what the signer backup says of one channel. The fields above
@@ -107,6 +109,12 @@ type Channel struct {
 	// shutdown scripts, nil where none was agreed.
 	HolderShutdownScript       []byte
 	CounterpartyShutdownScript []byte
+
+	// ByID says that neither a backup nor a copy describes the channel: its id is
+	// all that its peer has said. Until the close is seen, DBID may be UnknownDBID's,
+	// Type is a guess and Remote is empty; then Remote.Funding is right, and the
+	// peer's other keys hold a stand-in, since nobody can tell them.
+	ByID bool `json:",omitempty"`
 
 	State State
 }
@@ -145,18 +153,49 @@ func (c *Channel) Used() bool {
 		s.NextCounterpartyRevokeNum > 0
 }
 
-// LastKnownShare is our balance at the snapshot, in sat, without pending
-// HTLCs; known is false where the snapshot holds no commitment of ours and the
-// value is the one from birth. Fee and anchors are already taken from the
-// opener's part of a commitment.
-func (c *Channel) LastKnownShare() (sat uint64, known bool) {
+// ShareSource says how a snapshot knows our share.
+type ShareSource string
+
+// The sources.
+const (
+	// FromCommitment: by the amounts of a commitment.
+	FromCommitment ShareSource = "commitment"
+	// FromBirth: the snapshot holds no commitment; it is the share from the opening.
+	FromBirth ShareSource = "birth"
+	// ShareUnknown: neither could be read. No number stands for it, least of all 0.
+	ShareUnknown ShareSource = "unknown"
+)
+
+// Share is our balance at the snapshot, without pending HTLCs.
+type Share struct {
+	// Sat is 0 where From is ShareUnknown.
+	Sat  uint64
+	From ShareSource
+}
+
+// Msat is the share in msat, nil where it is unknown.
+func (s Share) Msat() *uint64 {
+	if s.From == ShareUnknown {
+		return nil
+	}
+	msat := Msat(s.Sat)
+	return &msat
+}
+
+// LastKnownShare is our balance at the snapshot. Fee and anchors are already
+// taken from the opener's part of a commitment.
+func (c *Channel) LastKnownShare() Share {
 	switch s := &c.State; {
 	case s.HolderCommit != nil:
-		return s.HolderCommit.ToBroadcasterSat, true
+		return Share{s.HolderCommit.ToBroadcasterSat, FromCommitment}
+	case s.CommitShareSat != nil:
+		return Share{*s.CommitShareSat, FromCommitment}
 	case s.CounterpartyCommit != nil:
-		return s.CounterpartyCommit.ToCountersignerSat, true
+		return Share{s.CounterpartyCommit.ToCountersignerSat, FromCommitment}
+	case s.Lacks("initial_holder_value"):
+		return Share{From: ShareUnknown}
 	default:
-		return s.InitialHolderValueSat, false
+		return Share{s.InitialHolderValueSat, FromBirth}
 	}
 }
 

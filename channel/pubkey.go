@@ -38,10 +38,10 @@ func PubKeyFromBytes(raw []byte) (PubKey, error) {
 	if len(raw) != PubKeySize {
 		return PubKey{}, fmt.Errorf("%w: %d bytes, want %d", ErrPubKey, len(raw), PubKeySize)
 	}
-	if _, err := btcec.ParsePubKey(raw); err != nil {
-		return PubKey{}, fmt.Errorf("%w: no such point on the curve", ErrPubKey)
+	if k := PubKey(raw); k.OnCurve() {
+		return k, nil
 	}
-	return PubKey(raw), nil
+	return PubKey{}, fmt.Errorf("%w: not a point on the curve", ErrPubKey)
 }
 
 // PubKeyOf returns the compressed form of a parsed key.
@@ -54,7 +54,7 @@ func PubKeyOf(key *btcec.PublicKey) PubKey {
 func (k PubKey) Point() (*btcec.PublicKey, error) {
 	p, err := btcec.ParsePubKey(k[:])
 	if err != nil {
-		return nil, fmt.Errorf("%w: no such point on the curve", ErrPubKey)
+		return nil, fmt.Errorf("%w: not a point on the curve", ErrPubKey)
 	}
 	return p, nil
 }

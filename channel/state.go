@@ -1,5 +1,7 @@
 package channel
 
+import "slices"
+
 // State is the changing part of a channel as VLS's enforcement state holds it
 // (vls-core EnforcementState). Commitment numbers count up from 0. A snapshot
 // taken at birth has numbers 0 and no commitments, points or secrets.
@@ -43,6 +45,23 @@ type State struct {
 	// (counterparty_secrets is null or absent). No signer of today writes that,
 	// and Greenlight's converter warns of it.
 	NoSecretStorage bool
+
+	// CommitShareSat is our balance by the amounts of a commitment that is not
+	// above because something else in it could not be read; nil otherwise.
+	CommitShareSat *uint64 `json:",omitempty"`
+	// Unread names the fields, by VLS's names, that the snapshot has and that
+	// could not be read; WholeState stands for all of them. They are empty above,
+	// with what depends on them, unless another field tells them, and being empty
+	// says nothing then.
+	Unread []string `json:",omitempty"`
+}
+
+// WholeState is what State.Unread holds where no field could be read.
+const WholeState = "enforcement_state"
+
+// Lacks reports whether a field of the snapshot could not be read.
+func (s *State) Lacks(field string) bool {
+	return slices.Contains(s.Unread, field) || slices.Contains(s.Unread, WholeState)
 }
 
 // Commitment lists the output values of one commitment transaction. They are

@@ -123,8 +123,9 @@ func TestGoImageHasTheModulesGoVersion(t *testing.T) {
 }
 
 type service struct {
-	Image string `yaml:"image"`
-	Build struct {
+	Image      string `yaml:"image"`
+	PullPolicy string `yaml:"pull_policy"`
+	Build      struct {
 		Context    string            `yaml:"context"`
 		Dockerfile string            `yaml:"dockerfile"`
 		Target     string            `yaml:"target"`
@@ -137,18 +138,26 @@ type service struct {
 	Volumes    []string `yaml:"volumes"`
 }
 
-func TestComposeRefersToWhatTheDockerfileBuilds(t *testing.T) {
+type compose struct {
+	Services map[string]service `yaml:"services"`
+	Volumes  map[string]any     `yaml:"volumes"`
+}
+
+func composeFile(t *testing.T) compose {
+	t.Helper()
 	raw, err := os.ReadFile("compose.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var file struct {
-		Services map[string]service `yaml:"services"`
-		Volumes  map[string]any     `yaml:"volumes"`
-	}
+	var file compose
 	if err := yaml.Unmarshal(raw, &file); err != nil {
 		t.Fatal(err)
 	}
+	return file
+}
+
+func TestComposeRefersToWhatTheDockerfileBuilds(t *testing.T) {
+	file := composeFile(t)
 	names, args := stages(t)
 	for _, want := range []string{"scenarios", "demo", "bitcoind", "lost", "peer", "lnd", "story"} {
 		if _, ok := file.Services[want]; !ok {
@@ -160,12 +169,22 @@ func TestComposeRefersToWhatTheDockerfileBuilds(t *testing.T) {
 		"glr-scenarios", "glr-demo", "glr-compose", "glr-node",
 		"bitcoind", "lnd", "lightningd",
 	}
+	// The engine exports an image once for each service that builds it.
+	builders := map[string]int{}
 	for name, s := range file.Services {
-		if !slices.Contains(names, s.Build.Target) {
-			t.Errorf("%s: no stage %q", name, s.Build.Target)
+		if s.Build.Target == "" {
+			builders[s.Image] += 0
+		} else {
+			builders[s.Image]++
+			if !slices.Contains(names, s.Build.Target) {
+				t.Errorf("%s: no stage %q", name, s.Build.Target)
+			}
+			if s.Build.Context != root || s.Build.Dockerfile != "docker/Dockerfile" {
+				t.Errorf("%s builds %s of %s", name, s.Build.Dockerfile, s.Build.Context)
+			}
 		}
-		if s.Build.Context != root || s.Build.Dockerfile != "docker/Dockerfile" {
-			t.Errorf("%s builds %s of %s", name, s.Build.Dockerfile, s.Build.Context)
+		if s.PullPolicy != "never" {
+			t.Errorf("%s would pull %s from a registry", name, s.Image)
 		}
 		for arg := range s.Build.Args {
 			if !slices.Contains(args, arg) {
@@ -188,6 +207,76 @@ func TestComposeRefersToWhatTheDockerfileBuilds(t *testing.T) {
 				t.Errorf("%s: no volume %s", name, volume)
 			}
 		}
+	}
+	for image, services := range builders {
+		if services != 1 {
+			t.Errorf("%d services build %s, want one", services, image)
+		}
+	}
+}
+
+// lightningd loads by itself only the plugins that it was compiled with: ours
+// has to be named where it is installed, in the image and in the story.
+func TestThePluginIsNamedWhereItIsInstalled(t *testing.T) {
+	const installed = "/usr/local/bin/glrecover"
+	want := []string{
+		"COPY --from=build /out/glrecover " + installed,
+		`ENTRYPOINT ["/entrypoint.sh", "--plugin=` + installed + `"]`,
+	}
+	stage := ""
+	for _, in := range dockerfile(t) {
+		if in.name == "FROM" {
+			_, stage, _ = strings.Cut(in.rest, " AS ")
+		}
+		if line := in.name + " " + in.rest; stage == "node" {
+			want = slices.DeleteFunc(want, func(w string) bool { return w == line })
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("the stage node lacks %q", want)
+	}
+	for name, s := range composeFile(t).Services {
+		if has := slices.Contains(s.Command, "--plugin="+installed); has != (name == "lost") {
+			t.Errorf("%s runs %v", name, s.Command)
+		}
+	}
+}
+
+// The scenarios run from /src/integration without the rest of the tree: what they
+// read beside it has to be copied there.
+func TestTheScenariosFindTheirFiles(t *testing.T) {
+	var has []string
+	stage := ""
+	for _, in := range dockerfile(t) {
+		if in.name == "FROM" {
+			_, stage, _ = strings.Cut(in.rest, " AS ")
+		}
+		if from, to, ok := strings.Cut(in.rest, " /src/"); ok && in.name == "COPY" && stage == "tests" && from == to {
+			has = append(has, from)
+		}
+	}
+	tests, err := filepath.Glob(filepath.Join(root, "integration", "*_test.go"))
+	if err != nil || len(tests) == 0 {
+		t.Fatal(err)
+	}
+	beside, found := regexp.MustCompile(`"\.\.", "(\w+)"`), 0
+	for _, file := range tests {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range beside.FindAllStringSubmatch(string(source), -1) {
+			found++
+			if !slices.Contains(has, m[1]) {
+				t.Errorf("%s reads ../%s, which the stage tests does not copy (%v)", file, m[1], has)
+			}
+		}
+		if strings.Contains(string(source), "h.Root()") {
+			t.Errorf("%s looks for the whole tree, which the image does not have", file)
+		}
+	}
+	if found == 0 {
+		t.Error("no scenario reads a file beside integration/: this test looks for the wrong thing")
 	}
 }
 

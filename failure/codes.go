@@ -79,12 +79,3 @@ func (n Name) Code() int {
 	}
 	return CodeInternal
 }
-
-// Codes returns a copy of the whole table, for documentation and tests.
-func Codes() map[Name]int {
-	out := make(map[Name]int, len(codes))
-	for n, c := range codes {
-		out[n] = c
-	}
-	return out
-}

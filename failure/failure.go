@@ -57,6 +57,16 @@ func (e *Error) Is(target error) bool {
 	return ok && t.Name == e.Name
 }
 
+// FoundIn is what a failure found, without its name and what to do; of another
+// error all of it.
+func FoundIn(err error) string {
+	var f *Error
+	if errors.As(err, &f) {
+		return f.Found
+	}
+	return err.Error()
+}
+
 // NameOf returns the stable name of the first failure in err's tree, or "".
 func NameOf(err error) Name {
 	var f *Error

@@ -45,7 +45,7 @@ func TestBackupIsCheckedAndMendedBesideTheRunningNodeAndThenRecovers(t *testing.
 			"not in the backup and would be lost with your share of", "behind the node by")
 
 		fresh := src.Snapshot(node)
-		wantRun(t, "a fresh backup without an address", check(fresh), 1, "the backup has no address of this peer",
+		wantRun(t, "a fresh backup without an address", check(fresh), 1, "the backup has no address for this peer",
 			"glrecover snapshot with --addresses or --node")
 		mended := h.Backup{Path: filepath.Join(n.Dir, "mended.json"), Label: fresh.Label}
 		wantRun(t, "snapshot", n.Command("", "snapshot", "--from", fresh.Path, "--to", mended.Path, "--node", node.Socket()), 0,

@@ -27,21 +27,20 @@ func TestHostileInputNeverChangesTheNodeNorStopsThePlugin(t *testing.T) {
 	node := n.CLN("node", h.CLNConfig{Secret: own.secret, Plugin: true})
 
 	file := func(name string, raw []byte) string { return n.WriteFile(name, raw) }
-	call := func(backup any, more string) func() (json.RawMessage, error) {
-		raw, err := json.Marshal(backup)
-		if err != nil {
-			t.Fatal(err)
-		}
+	// What a person can type is typed.
+	typed := func(args ...string) func() (json.RawMessage, error) {
 		return func() (json.RawMessage, error) {
-			return node.CallRaw("glrecover", []byte(`{"backup":`+string(raw)+more+`}`))
+			return node.CLI(append([]string{"-J", "-k", "glrecover"}, args...)...).Answer("glrecover")
 		}
 	}
-	inline := func(raw []byte, more string) func() (json.RawMessage, error) {
+	const yes = "decommissioned=true"
+	call := func(backup string) func() (json.RawMessage, error) { return typed("backup="+backup, yes) }
+	// A shell gives one argument no more than 128 KiB.
+	inline := func(raw []byte) func() (json.RawMessage, error) {
 		return func() (json.RawMessage, error) {
-			return node.CallRaw("glrecover", []byte(`{"backup":`+string(raw)+more+`}`))
+			return node.CallRaw("glrecover", []byte(`{"backup":`+string(raw)+`,"decommissioned":true,"dry_run":true}`))
 		}
 	}
-	const yes = `,"decommissioned":true`
 	edited := func(change func(d document)) []byte {
 		d := parse(t, own.raw)
 		change(d)
@@ -68,25 +67,23 @@ func TestHostileInputNeverChangesTheNodeNorStopsThePlugin(t *testing.T) {
 		// has must be in the answer or in the error.
 		has string
 	}{
-		{"no flag", call(own.path, ``), "not_decommissioned", "hosted node"},
-		{"flag is false", call(own.path, `,"decommissioned":false`), "not_decommissioned", ""},
-		{"flag is misspelt", call(own.path, `,"decomissioned":true`), "invalid_parameter", "decomissioned"},
-		{"flag is a number", call(own.path, `,"decommissioned":1`), "invalid_parameter", "decommissioned"},
-		{"flag twice", call(own.path, `,"decommissioned":false`+yes), "invalid_parameter", "decommissioned"},
-		{"dry_run is null", call(own.path, yes+`,"dry_run":null`), "invalid_parameter", "dry_run"},
-		{"backup is null", call(nil, yes), "invalid_parameter", "backup"},
-		{"backup is missing", func() (json.RawMessage, error) {
-			return node.CallRaw("glrecover", []byte(`{"decommissioned":true}`))
-		}, "invalid_parameter", "backup"},
-		{"relative path", call(relative, yes), "invalid_parameter", own.path},
-		{"no such file", call("/nonexistent/backup.json", yes), "backup_unreadable", ""},
-		{"a directory", call(n.Dir, yes), "backup_unreadable", ""},
-		{"a device", call("/dev/zero", yes), "backup_unreadable", ""},
-		{"empty file", call(file("empty", nil), yes), "not_a_backup", ""},
-		{"100 MB of garbage", call(file("garbage", garbage), yes), "backup_too_large", ""},
-		{"half a backup", call(file("half", own.raw[:len(own.raw)/2]), yes), "not_a_backup", ""},
-		{"the secret", call(file("secret", own.secret[:]), yes), "not_a_backup", ""},
-		{"another node's backup", call(other.path, yes), "wrong_node", ""},
+		{"no flag", typed("backup=" + own.path), "not_decommissioned", "hosted node"},
+		{"flag is false", typed("backup="+own.path, "decommissioned=false"), "not_decommissioned", ""},
+		{"flag is misspelt", typed("backup="+own.path, "decomissioned=true"), "invalid_parameter", "decomissioned"},
+		{"flag is a number", typed("backup="+own.path, "decommissioned=1"), "invalid_parameter", "decommissioned"},
+		{"flag twice", typed("backup="+own.path, "decommissioned=false", yes), "invalid_parameter", "decommissioned"},
+		{"dry_run is null", typed("backup="+own.path, yes, "dry_run=null"), "invalid_parameter", "dry_run"},
+		{"backup is null", call("null"), "invalid_parameter", "backup"},
+		{"backup is missing", typed(yes), "invalid_parameter", "backup"},
+		{"relative path", call(relative), "invalid_parameter", own.path},
+		{"no such file", call("/nonexistent/backup.json"), "backup_unreadable", ""},
+		{"a directory", call(n.Dir), "backup_unreadable", ""},
+		{"a device", call("/dev/zero"), "backup_unreadable", ""},
+		{"empty file", call(file("empty", nil)), "not_a_backup", ""},
+		{"100 MB of garbage", call(file("garbage", garbage)), "not_a_backup", ""},
+		{"half a backup", call(file("half", own.raw[:len(own.raw)/2])), "not_a_backup", ""},
+		{"the secret", call(file("secret", own.secret[:])), "not_a_backup", ""},
+		{"another node's backup", call(other.path), "wrong_node", ""},
 		{"another network's backup", call(file("network", edited(func(d document) {
 			for k, v := range d.values() {
 				if strings.HasPrefix(k, "nodes/") {
@@ -94,26 +91,26 @@ func TestHostileInputNeverChangesTheNodeNorStopsThePlugin(t *testing.T) {
 					d.values()[k] = v.([]any)[:2]
 				}
 			}
-		})), yes), "wrong_network", ""},
-		{"version 2", call(file("version", edited(func(d document) { d["version"] = 2 })), yes), "unsupported_version", ""},
-		{"unknown field", call(file("field", edited(func(d document) { d["extra"] = 1 })), yes), "not_a_backup", ""},
-		{"blank lines in an inline object", inline(bytes.ReplaceAll(own.raw, []byte("\n"), []byte("\n\n")), yes+`,"dry_run":true`), "", `"would_import"`},
+		}))), "wrong_network", ""},
+		{"version 2", call(file("version", edited(func(d document) { d["version"] = 2 }))), "unsupported_version", ""},
+		{"unknown field", call(file("field", edited(func(d document) { d["extra"] = 1 }))), "not_a_backup", ""},
+		{"blank lines in an inline object", inline(bytes.ReplaceAll(own.raw, []byte("\n"), []byte("\n\n"))), "", `"would_import"`},
 		{"2^64-1 inline", inline(edited(func(d document) {
 			for k, v := range d.values() {
 				if strings.HasPrefix(k, "allowlists/") {
 					v.([]any)[0] = json.Number(fmt.Sprint(uint64(math.MaxUint64)))
 				}
 			}
-		}), yes+`,"dry_run":true`), "", `"would_import"`},
-		{"dbid 0", call(file("dbid0", one(func(d document, k string) { d.redub(k, 0) })), yes), "", "dbid"},
-		{"dbid 2^31", call(file("dbid31", one(func(d document, k string) { d.redub(k, 1<<31) })), yes), "", "dbid"},
+		})), "", `"would_import"`},
+		{"dbid 0", call(file("dbid0", one(func(d document, k string) { d.redub(k, 0) }))), "", "dbid"},
+		{"dbid 2^31", call(file("dbid31", one(func(d document, k string) { d.redub(k, 1<<31) }))), "", "dbid"},
 		{"a point off the curve", call(file("curve", one(func(d document, k string) {
 			setup := d.channel(k)["channel_setup"].(map[string]any)
 			setup["counterparty_points"].(map[string]any)["payment_point"] = "02" + strings.Repeat("ff", 32)
-		})), yes), "", "payment"},
+		}))), "", "payment"},
 		{"an amount above all bitcoin", call(file("amount", one(func(d document, k string) {
 			d.channel(k)["channel_setup"].(map[string]any)["channel_value_sat"] = json.Number("2100000000000001")
-		})), yes), "", "channel_value_sat"},
+		}))), "", "channel_value_sat"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before, pids := node.Snapshot(), node.PluginPIDs()

@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -121,28 +120,13 @@ func (c *crowd) killDuringTheCall(t *testing.T, backup h.Backup) {
 		if i%2 == 0 {
 			c.me.KillPlugin()
 			called.Wait()
-			c.startPlugin(t)
+			c.me.StartPluginAgain()
 		} else {
 			c.me.Kill()
 			called.Wait()
 			c.me.Start()
 		}
 	}
-}
-
-// startPlugin starts the plugin once lightningd has noticed that it is gone.
-func (c *crowd) startPlugin(t *testing.T) {
-	t.Helper()
-	h.Wait(t, "lightningd to notice", func() error {
-		if pids := c.me.PluginPIDs(); len(pids) > 0 {
-			return fmt.Errorf("runs as %v", pids)
-		}
-		if err := c.me.Call("glrecover-status", nil, nil); h.AsRPCError(err) == nil {
-			return errors.New("still a method")
-		}
-		return nil
-	})
-	c.me.StartPlugin()
 }
 
 // kills waits for the states, kills what there is to kill, one after the other,
@@ -166,7 +150,7 @@ func (c *crowd) kills(t *testing.T, same func(*testing.T), states map[string]str
 	}
 	wait("before the kills")
 	c.me.KillPlugin()
-	c.startPlugin(t)
+	c.me.StartPluginAgain()
 	wait("after the plugin was killed")
 	c.me.KillAlone()
 	c.me.Start()

@@ -56,7 +56,7 @@ func TestPeersThatAreAwayOrHostileGetANameAndLoseNothing(t *testing.T) {
 	c.wait(t, "stale", "peer_stale", "revoked", "operator")
 	c.wait(t, "liar", "close_requested", "was asked to close", "peer")
 	c.wait(t, "silent", "imported", "says nothing", "peer")
-	c.wait(t, "garbage", "imported", "no Lightning message", "peer")
+	c.wait(t, "garbage", "imported", "not a Lightning message", "peer")
 	c.wait(t, "away", "imported", "cannot be reached", "peer")
 	c.wait(t, "mover", "imported", "cannot be reached", "peer")
 	if s := c.me.Status().Of(c.id["liar"]); s.Freshness != "not_refuted" {
@@ -84,7 +84,7 @@ func TestPeersThatAreAwayOrHostileGetANameAndLoseNothing(t *testing.T) {
 		t.Errorf("alarms %q", s.Alarms)
 	}
 	c.me.KillPlugin()
-	c.startPlugin(t)
+	c.me.StartPluginAgain()
 	for _, name := range []string{"liar", "silent", "garbage", "away", "mover"} {
 		c.wait(t, name, "hosted_node_alive", "moved", "operator")
 	}

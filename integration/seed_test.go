@@ -56,11 +56,11 @@ func TestHeirsOfTheTwelveWords(t *testing.T) {
 			},
 			{
 				story: "the right words in another order", words: walletWords.Exchanged(5, 8),
-				says: "words 5 and 8 are exchanged", mistake: "word_order", certain: true,
+				says: "words 5 and 8 are swapped", mistake: "word_order", certain: true,
 			},
 			{
 				story: "other words", words: otherWords,
-				says: "of another node", mistake: "other_words",
+				says: "belong to another node", mistake: "other_words",
 			},
 		}
 		starts := []func(){
@@ -85,11 +85,11 @@ func TestHeirsOfTheTwelveWords(t *testing.T) {
 			}
 			answer := own.Recover(backup)
 			wantImported(t, own, answer, one.Funding)
-			if w := walletWarning(answer); !strings.Contains(w, "another on-chain wallet") || !strings.Contains(w, "glrecover hsm-secret") {
+			if w := walletWarning(answer); !strings.Contains(w, "a different on-chain wallet") || !strings.Contains(w, "glrecover hsm-secret") {
 				t.Errorf("no warning of the wallet with the way to the whole one:\n%s", answer.Raw)
 			}
 			steps := strings.Join(answer.NextSteps, "\n")
-			if strings.Contains(steps, "show after one restart") || !strings.Contains(steps, "stay invisible here, with a rescan too") {
+			if strings.Contains(steps, "show after one restart") || !strings.Contains(steps, "cannot see the coins that the lost node had on chain, not even after a rescan") {
 				t.Errorf("the next steps promise the old coins:\n%s", steps)
 			}
 			wantCoin(t, n, own, answer, one)

@@ -22,6 +22,15 @@ func story(t *testing.T, run func(t *testing.T, n *h.Net, src h.Source)) {
 	t.Run(src.Label(), func(t *testing.T) { run(t, h.New(t), src) })
 }
 
+// lostNode is a node that is lost with one channel of 1,000,000 sat that was used.
+func lostNode(n *h.Net, src h.Source) (node, peer *h.CLN, funding h.Outpoint, backup h.Backup) {
+	peer = n.CLN("peer", h.CLNConfig{})
+	node = n.CLN("node", src.Config())
+	funding = n.Open(node, peer, h.OpenOptions{Sat: 1_000_000})
+	n.Use(node, peer, funding, 1_000_000)
+	return node, peer, funding, src.Lose(node)
+}
+
 // heir starts a node with the lost node's secret and the product.
 func heir(n *h.CLN) *h.CLN {
 	node := n.Heir("heir", h.CLNConfig{Plugin: true})

@@ -32,7 +32,7 @@ type inheritance struct {
 	id    string
 	// closing is the peer's commitment.
 	closing h.Tx
-	// coin is the heir's own, in sat: what its children spend beside the anchor.
+	// coin is the heir's own, in sat: what its children spend besides the anchor.
 	coin uint64
 }
 
@@ -67,7 +67,7 @@ func TestACloseThatNoMinerTakesIsPaidForByTheHeirAndMadeDearer(t *testing.T) {
 		// The plugin is killed, then everything, and bitcoind forgets its mempool:
 		// what comes back is the same child, from the record.
 		rich.me.KillPlugin()
-		(&crowd{me: rich.me}).startPlugin(t)
+		rich.me.StartPluginAgain()
 		rich.waitStatus(t, "blocks", first.Txid)
 		h.Holds(t, time.Second, "no second child", func() error {
 			return onlyThese(n, rich.closing.Txid, poor.closing.Txid, first.Txid)

@@ -12,7 +12,7 @@ import (
 	"github.com/glrecover/glrecover/integration/synthetic"
 )
 
-// The stand-in for the signer is only worth something if it says what the
+// The stand-in for the signer is only of use if it says what the
 // signer says: both are asked about one and the same node.
 func TestSyntheticBackupSaysWhatTheGenuineSignerSays(t *testing.T) {
 	t.Parallel()

@@ -65,23 +65,39 @@ type PhraseError struct {
 	// list; Language is the list.
 	Unknown  []int
 	Language string
+	// Repeated are the places of words that are the same as the one before.
+	Repeated []int
+	// Aezeed is true where the words are lnd's, in a format of its own.
+	Aezeed bool
 }
 
 // Error names the count, the places or the checksum.
 func (e *PhraseError) Error() string {
 	switch {
+	case e.Aezeed:
+		return "these 24 words belong to an lnd wallet (aezeed); no Greenlight node is made from such words"
 	case !validWordCount(e.Words):
-		return fmt.Sprintf("a BIP39 phrase has 12, 15, 18, 21 or 24 words, this one has %d", e.Words)
-	case len(e.Unknown) == 1:
-		return fmt.Sprintf("word %d is not in the %s BIP39 list", e.Unknown[0], e.Language)
-	case len(e.Unknown) > 1:
-		places := make([]string, len(e.Unknown))
-		for i, u := range e.Unknown {
-			places[i] = fmt.Sprint(u)
+		text := fmt.Sprintf("a BIP39 phrase has 12, 15, 18, 21 or 24 words, this one has %d", e.Words)
+		if len(e.Repeated) > 0 && validWordCount(e.Words-len(e.Repeated)) {
+			text += "; the same word stands at " + places(e.Repeated, "place %s and at the place before it", "places %s and at the place before each")
 		}
-		return fmt.Sprintf("words %s are not in the %s BIP39 list", strings.Join(places, ", "), e.Language)
+		return text
+	case len(e.Unknown) > 0:
+		return places(e.Unknown, "word %s is", "words %s are") + fmt.Sprintf(" not in the %s BIP39 list", e.Language)
 	}
-	return "each word is in the list, but the phrase's checksum is wrong: a word is another one, or the order is not the right one"
+	return "each word is in the list, but the phrase's checksum is wrong: a word is wrong, or the words are in the wrong order"
+}
+
+// places writes numbers into the text for one or for more of them.
+func places(numbers []int, one, many string) string {
+	texts := make([]string, len(numbers))
+	for i, n := range numbers {
+		texts[i] = fmt.Sprint(n)
+	}
+	if len(numbers) > 1 {
+		one = many
+	}
+	return fmt.Sprintf(one, strings.Join(texts, ", "))
 }
 
 // Is matches ErrPhrase.
@@ -100,9 +116,7 @@ func (p *phrase) wipe() { clear(p.words) }
 // fields splits text into words as a person may have typed them: any spaces,
 // any case, any Unicode form.
 func fields(text []byte) [][]byte {
-	plain := norm.NFKD.Append(nil, text...)
-	defer clear(plain)
-	return bytes.FieldsFunc(bytes.ToLower(plain), unicode.IsSpace)
+	return bytes.FieldsFunc(lowered(text), unicode.IsSpace)
 }
 
 func wipeFields(words [][]byte) {
@@ -125,14 +139,20 @@ func (l *language) lookup(words [][]byte) (p *phrase, unknown []int) {
 	return p, unknown
 }
 
-// parsePhrase reads a phrase with a right checksum, in English or, if the
-// words are not all English, in any other language. The error is a
-// *PhraseError about the list that knows the most words.
+// parsePhrase reads the phrase in a text, with a right checksum. The error is a
+// *PhraseError.
 func parsePhrase(text []byte) (*phrase, error) {
-	words := fields(text)
+	words := bestWords(text)
 	defer wipeFields(words)
+	return parseWords(words)
+}
+
+// parseWords reads words as a phrase with a right checksum, in English or, if
+// they are not all English, in any other language. The error is a *PhraseError
+// about the list that knows the most words.
+func parseWords(words [][]byte) (*phrase, error) {
 	if !validWordCount(len(words)) {
-		return nil, &PhraseError{Words: len(words)}
+		return nil, &PhraseError{Words: len(words), Repeated: repeated(words)}
 	}
 	var best *PhraseError
 	for _, l := range languages {
@@ -140,12 +160,25 @@ func parsePhrase(text []byte) (*phrase, error) {
 		if len(unknown) == 0 && p.checksum() {
 			return p, nil
 		}
+		aezeed := len(unknown) == 0 && p.isAezeed()
 		p.wipe()
 		if best == nil || len(unknown) < len(best.Unknown) {
-			best = &PhraseError{Words: len(words), Unknown: unknown, Language: l.name}
+			best = &PhraseError{Words: len(words), Unknown: unknown, Language: l.name, Aezeed: aezeed}
 		}
 	}
 	return nil, best
+}
+
+// repeated are the places, counted from 1, of words that are the same as the one
+// before.
+func repeated(words [][]byte) []int {
+	var at []int
+	for i := 1; i < len(words); i++ {
+		if bytes.Equal(words[i], words[i-1]) {
+			at = append(at, i+1)
+		}
+	}
+	return at
 }
 
 // entropy returns the 11 bits of each word and how many bits of them are

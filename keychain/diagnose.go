@@ -3,8 +3,6 @@ package keychain
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -29,6 +27,8 @@ const (
 	ExtraMistake Mistake = "extra_bytes"
 	// ReversedMistake: the bytes are in reverse order.
 	ReversedMistake Mistake = "reversed_bytes"
+	// DigitMistake: hex digits were typed wrong.
+	DigitMistake Mistake = "hex_digits"
 	// OrderMistake: the words are right, their order is not.
 	OrderMistake Mistake = "word_order"
 	// LanguageMistake: the words are translated; BIP39 has no translation.
@@ -37,13 +37,15 @@ const (
 	WordMistake Mistake = "one_word"
 	// MissingMistake: one word is missing.
 	MissingMistake Mistake = "missing_word"
+	// ExtraWordMistake: one word is too many, or stands there twice.
+	ExtraWordMistake Mistake = "extra_word"
 	// OtherWordsMistake: a whole phrase, but of another node; or the old node's
 	// words had a passphrase.
 	OtherWordsMistake Mistake = "other_words"
 	// FormMistake: an hsm_secret holds the right words, but not as lightningd
 	// takes them.
 	FormMistake Mistake = "file_form"
-	// ShortMistake: the words are cut to their first letters.
+	// ShortMistake: the words are shortened to their first letters.
 	ShortMistake Mistake = "short_words"
 )
 
@@ -66,26 +68,33 @@ func (s *Source) Diagnose(ctx context.Context, want channel.PubKey) Diagnosis {
 	if d, ok := s.diagnoseBytes(want); ok {
 		return d
 	}
-	text := s.text()
-	kind, _ := s.kind()
-	if kind == Mnemonic || kind == MnemonicPassphrase {
-		text = s.raw()[passphraseHashSize:]
-	}
-	if isWords(text) {
-		d := diagnoseWords(ctx, text, want)
-		if d.Certain && d.Mistake == PassphraseMistake {
-			switch kind {
-			case MnemonicPassphrase:
-				d.Found = "the words are the right ones, but this hsm_secret adds a passphrase to them, which makes another node"
-			case Mnemonic:
-				// lightningd takes the same words in its own form for this node.
-				d.Mistake, d.Do = FormMistake, rightForm
-				d.Found = "the words are the right ones, but lightningd refuses this file: they must be in small letters, with single spaces and no line end"
-			}
+	text := cleanText(s.raw())
+	defer clear(text)
+	kind, ok := textKind(text)
+	if !ok {
+		if kind, ok = fileKind(s.raw()); ok && kind != Encrypted {
+			clear(text)
+			text = bytes.Clone(s.raw()[passphraseHashSize:])
 		}
-		return d
 	}
-	return s.likely()
+	if !ok || kind == Codex32 || kind == Encrypted {
+		if d, ok := diagnoseDigits(ctx, text, want); ok {
+			return d
+		}
+		return s.likely(text)
+	}
+	d := diagnoseWords(ctx, text, want)
+	if d.Certain && d.Mistake == PassphraseMistake {
+		switch kind {
+		case MnemonicPassphrase:
+			d.Found, d.Do = "the words are the right ones, but this hsm_secret adds a passphrase to them, which makes a different node", "Use only the words: "+wordsOfFile
+		case Mnemonic:
+			// lightningd takes the same words in its own form for this node.
+			d.Mistake, d.Do = FormMistake, "Create the right file from its words: "+wordsOfFile
+			d.Found = "the words are the right ones, but lightningd refuses this file: they must be in small letters, with single spaces and no line end"
+		}
+	}
+	return d
 }
 
 // makes reports whether 32 bytes are the secret of a node.
@@ -99,81 +108,73 @@ func makes(secret []byte, want channel.PubKey) bool {
 	return err == nil && id == want
 }
 
-const rightForm = "Make the right file with: glrecover hsm-secret BACKUP"
+// Commands that repair a file. Each hands what is right to hsm-secret, which makes
+// the file and checks it against the backup.
+const (
+	wordsOfFile  = "tail -c +33 FILE | glrecover hsm-secret BACKUP"
+	firstBytes   = "head -c 32 FILE | glrecover hsm-secret BACKUP"
+	bytesTurned  = "xxd -p -c 1 FILE | tac | glrecover hsm-secret BACKUP"
+	digitsTurned = "glrecover hsm-secret BACKUP, and type the hex digits from the last pair to the first"
+)
 
-// diagnoseBytes tries the ways in which 32 right bytes get a wrong form.
+// diagnoseBytes tries the ways in which 32 right bytes get a wrong form that
+// Secret does not read.
 func (s *Source) diagnoseBytes(want channel.PubKey) (Diagnosis, bool) {
-	certain := func(m Mistake, found string) (Diagnosis, bool) {
-		return Diagnosis{Mistake: m, Certain: true, Found: found, Do: rightForm}, true
+	certain := func(m Mistake, found, do string) (Diagnosis, bool) {
+		return Diagnosis{Mistake: m, Certain: true, Found: found, Do: do}, true
 	}
 	raw := s.raw()
-	if len(raw) == secretSize {
-		reversed := bytes.Clone(raw)
-		defer clear(reversed)
-		slices.Reverse(reversed)
-		if makes(reversed, want) {
-			return certain(ReversedMistake, "the 32 bytes are the right ones in reverse order")
-		}
-	}
 	if len(raw) > secretSize && makes(raw[:secretSize], want) {
 		if isHex(raw[:secretSize]) {
 			// The other way round: the text of the digits was taken for the key.
-			return certain(TextMistake, "the node was started with the first 32 characters of this hex text as its secret; it needs those very bytes")
+			return certain(TextMistake, "the node was started with the first 32 characters of this hex text as its secret; it needs exactly those bytes", "Use them: "+firstBytes)
 		}
-		if len(raw) == seedSize {
-			return certain(SeedMistake, "this is the whole 64-byte seed; the node's secret is its first 32 bytes")
-		}
-		return certain(ExtraMistake, fmt.Sprintf("the first 32 bytes are right, %d more follow", len(raw)-secretSize))
+		return certain(ExtraMistake, fmt.Sprintf("the first 32 bytes are right, followed by %s too many", several(len(raw)-secretSize)), "Use only the first ones: "+firstBytes)
 	}
-	text := s.text()
-	if bytes.HasPrefix(text, []byte("0x")) {
-		text = text[2:]
+	if len(raw) > secretSize && makes(raw[len(raw)-secretSize:], want) {
+		return certain(ExtraMistake, fmt.Sprintf("the last 32 bytes are right, preceded by %s too many", several(len(raw)-secretSize)), "Use the last ones: tail -c 32 FILE | glrecover hsm-secret BACKUP")
 	}
-	for _, form := range []struct {
-		name   string
-		decode func([]byte) ([]byte, error)
-	}{
-		{"hex", decodeHex},
-		{"base64", decodeBase64},
-	} {
-		data, err := form.decode(text)
-		if err != nil || len(data) < secretSize {
-			continue
-		}
-		found := makes(data[:secretSize], want)
-		size := len(data)
-		clear(data)
-		switch {
-		case found && size == seedSize:
-			return certain(SeedMistake, fmt.Sprintf("this is the whole 64-byte seed as %s text; the node's secret is its first 32 bytes", form.name))
-		case found:
-			return certain(TextMistake, fmt.Sprintf("the secret is here as %s text; its 32 bytes are wanted", form.name))
-		}
+	if len(raw) == secretSize && turned(raw, want) {
+		return certain(ReversedMistake, "the 32 bytes are the right ones in reverse order", "Reverse them: "+bytesTurned)
+	}
+	text := cleanText(raw)
+	defer clear(text)
+	kind, data := byteText(text)
+	defer clear(data)
+	switch size := len(data); {
+	case size == secretSize && turned(data, want):
+		return certain(ReversedMistake, fmt.Sprintf("the %s has the right 32 bytes in reverse order", kind), "Use: "+digitsTurned)
+	case size > secretSize && size != seedSize && makes(data[:secretSize], want):
+		return certain(ExtraMistake, fmt.Sprintf("the first 32 bytes of the %s are right, followed by %s too many", kind, several(size-secretSize)), "Give only the first 32 bytes")
+	case size > secretSize && makes(data[size-secretSize:], want):
+		return certain(ExtraMistake, fmt.Sprintf("the last 32 bytes of the %s are right, preceded by %s too many", kind, several(size-secretSize)), "Give only the last 32 bytes")
 	}
 	return Diagnosis{}, false
 }
 
-func decodeHex(text []byte) ([]byte, error) {
-	out := make([]byte, hex.DecodedLen(len(text)))
-	n, err := hex.Decode(out, text)
-	return out[:n], err
+func several(bytes int) string {
+	if bytes == 1 {
+		return "one byte"
+	}
+	return fmt.Sprintf("%d bytes", bytes)
 }
 
-func decodeBase64(text []byte) ([]byte, error) {
-	out := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
-	n, err := base64.StdEncoding.Decode(out, text)
-	return out[:n], err
+// turned reports whether bytes in reverse order make a node.
+func turned(data []byte, want channel.PubKey) bool {
+	reversed := bytes.Clone(data)
+	defer clear(reversed)
+	slices.Reverse(reversed)
+	return makes(reversed, want)
 }
 
 // likely names what the form alone suggests.
-func (s *Source) likely() Diagnosis {
-	text := s.text()
+func (s *Source) likely(text []byte) Diagnosis {
 	switch {
 	case len(s.raw()) == secretSize && isHex(s.raw()):
 		return Diagnosis{
 			Mistake: TextMistake,
 			Found:   "these 32 bytes are hex digits: half of a secret's text, as when vlsd's node.seed was cut to the size of an hsm_secret",
-			Do:      "Convert all 64 digits, or make the file with: glrecover hsm-secret BACKUP",
+			Do:      "Give all 64 digits: glrecover hsm-secret BACKUP < node.seed",
 		}
 	case len(s.raw()) == seedSize && !isHex(text):
 		return Diagnosis{
@@ -184,21 +185,21 @@ func (s *Source) likely() Diagnosis {
 	}
 	return Diagnosis{
 		Mistake: UnknownMistake,
-		Found:   "nothing that was tried explains it",
-		Do:      "Look for the secret of the node that the backup names",
+		Found:   "none of the usual mistakes explains it",
+		Do:      "Look for the secret of the backup's node",
 	}
 }
 
 // diagnoseWords tries the ways in which a phrase goes wrong, the cheap ones
 // first.
 func diagnoseWords(ctx context.Context, text []byte, want channel.PubKey) Diagnosis {
-	words := fields(text)
+	words := bestWords(text)
 	defer wipeFields(words)
 	tries := &search{ctx: ctx, want: want}
 	if d, ok := tries.short(words); ok {
 		return d
 	}
-	p, err := parsePhrase(text)
+	p, err := parseWords(words)
 	if err == nil {
 		defer p.wipe()
 		if d, ok := tries.phrase(p); ok {
@@ -208,7 +209,7 @@ func diagnoseWords(ctx context.Context, text []byte, want channel.PubKey) Diagno
 	l, unknown := closest(words)
 	list, _ := l.lookup(words)
 	defer list.wipe()
-	for _, try := range []func(*phrase, []int) (Diagnosis, bool){tries.order, tries.oneWord, tries.missing} {
+	for _, try := range []func(*phrase, []int) (Diagnosis, bool){tries.order, tries.oneWord, tries.missing, tries.extra} {
 		if d, ok := try(list, unknown); ok {
 			return d
 		}
@@ -216,14 +217,14 @@ func diagnoseWords(ctx context.Context, text []byte, want channel.PubKey) Diagno
 	if err == nil {
 		return Diagnosis{
 			Mistake: OtherWordsMistake,
-			Found:   "the words are a whole phrase with a right checksum, but of another node; or the old node's words had a passphrase, which Greenlight never uses",
-			Do:      "Look for the words of the node that the backup names",
+			Found:   "the words are a complete phrase with a valid checksum, but they belong to another node; or the old node used a passphrase, which Greenlight never does",
+			Do:      "Look for the words of the backup's node",
 		}
 	}
 	return Diagnosis{
 		Mistake: UnknownMistake,
 		Found:   err.Error() + ", and changing one word or the order of two does not give the node",
-		Do:      "Compare the words with what was written down",
+		Do:      "Compare the words with what you wrote down",
 	}
 }
 
@@ -268,7 +269,7 @@ func (t *search) phrase(p *phrase) (Diagnosis, bool) {
 	defer clear(seed)
 	switch {
 	case makes(seed[:secretSize], t.want):
-		return certainWords(PassphraseMistake, "the words alone make the right node; a passphrase was added to them", rightForm+", and give no passphrase")
+		return certainWords(PassphraseMistake, "the words alone make the right node; a passphrase was added to them", "Use only the words")
 	case makes(seed[secretSize:], t.want):
 		return certainWords(SeedMistake, "the node was made from the second half of these words' seed", "Use those 32 bytes as hsm_secret")
 	}
@@ -300,7 +301,7 @@ func (t *search) order(p *phrase, unknown []int) (Diagnosis, bool) {
 			copy(try.words, p.words)
 			try.words[i], try.words[j] = try.words[j], try.words[i]
 			if t.hit(try) {
-				return certainWords(OrderMistake, "words %d and %d are exchanged", "Exchange them", i+1, j+1)
+				return certainWords(OrderMistake, "words %d and %d are swapped", "Swap them", i+1, j+1)
 			}
 		}
 	}
@@ -323,13 +324,13 @@ func (t *search) order(p *phrase, unknown []int) (Diagnosis, bool) {
 			try.words[i] = p.words[i%columns*(n/columns)+i/columns]
 		}
 		if columns < n && t.hit(try) {
-			return certainWords(OrderMistake, "the words were read down %d columns instead of along the lines, or the other way", "Read the words in the order of their numbers", columns)
+			return certainWords(OrderMistake, "the words were read down %d columns instead of along the lines, or the other way round", "Enter the words in the order of their numbers", columns)
 		}
 	}
 	copy(try.words, p.words)
 	slices.Reverse(try.words)
 	if t.hit(try) {
-		return certainWords(OrderMistake, "the words are in reverse order", "Read them from the first to the last")
+		return certainWords(OrderMistake, "the words are in reverse order", "Enter them from the first to the last")
 	}
 	return Diagnosis{}, false
 }
@@ -349,7 +350,7 @@ func (t *search) oneWord(p *phrase, unknown []int) (Diagnosis, bool) {
 		for other := range uint16(listSize) {
 			try.words[i] = other
 			if t.hit(try) {
-				return certainWords(WordMistake, "word %d is another one; with the right word the node is the right one", "Look at that word again", i+1)
+				return certainWords(WordMistake, "word %d is wrong: with another word in its place the node is the right one", "Look at that word again", i+1)
 			}
 		}
 		try.words[i] = word
@@ -378,6 +379,33 @@ func (t *search) missing(p *phrase, unknown []int) (Diagnosis, bool) {
 	return Diagnosis{}, false
 }
 
+// extra leaves out each word: one that was written twice, or that is none of
+// them.
+func (t *search) extra(p *phrase, unknown []int) (Diagnosis, bool) {
+	n := len(p.words) - 1
+	if len(unknown) > 1 || !validWordCount(n) {
+		return Diagnosis{}, false
+	}
+	try := &phrase{lang: p.lang, words: make([]uint16, n)}
+	defer try.wipe()
+	for i := range p.words {
+		if len(unknown) == 1 && unknown[0] != i+1 {
+			continue
+		}
+		copy(try.words, p.words[:i])
+		copy(try.words[i:], p.words[i+1:])
+		if !t.hit(try) {
+			continue
+		}
+		found := "word %d does not belong there"
+		if i+1 < len(p.words) && p.words[i] == p.words[i+1] {
+			found = "word %d appears twice"
+		}
+		return certainWords(ExtraWordMistake, found, "Leave it out", i+1)
+	}
+	return Diagnosis{}, false
+}
+
 // short completes words of at least four letters, which are enough to tell
 // English words apart.
 func (t *search) short(words [][]byte) (Diagnosis, bool) {
@@ -400,5 +428,5 @@ func (t *search) short(words [][]byte) (Diagnosis, bool) {
 	if len(unknown) == 0 || !t.hit(p) {
 		return Diagnosis{}, false
 	}
-	return certainWords(ShortMistake, "the words are cut to their first letters", "Write each word whole, as in the English BIP39 list")
+	return certainWords(ShortMistake, "the words are shortened to their first letters", "Write each word in full, as in the English BIP39 list")
 }

@@ -2,7 +2,6 @@ package keychain
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/hex"
 	"slices"
 	"strings"
@@ -62,6 +61,8 @@ func TestDiagnosisNamesTheMistake(t *testing.T) {
 	halfText := nodeOf(t, secretOf(t, []byte(aboutSecret)[:32]))
 	secondHalf := nodeOf(t, secretOf(t, whole[32:]))
 
+	edit := func(from, to int, digits string) string { return aboutSecret[:from] + digits + aboutSecret[to:] }
+
 	for _, c := range []struct {
 		name    string
 		raw     []byte
@@ -71,11 +72,11 @@ func TestDiagnosisNamesTheMistake(t *testing.T) {
 		text    string
 	}{
 		{"hsm_secret with a passphrase", passphraseFile(t), about, PassphraseMistake, true, "adds a passphrase"},
-		{"0x before the digits", []byte("0x" + aboutSecret), about, TextMistake, true, "hex text"},
-		{"base64", []byte(base64.StdEncoding.EncodeToString(raw)), about, TextMistake, true, "base64 text"},
-		{"a newline behind the 32 bytes", append(slices.Clone(raw), '\n'), about, ExtraMistake, true, "1 more follow"},
-		{"the whole seed", whole, mixed, SeedMistake, true, "first 32 bytes"},
-		{"the whole seed as hex", []byte(hex.EncodeToString(whole)), mixed, SeedMistake, true, "as hex text"},
+		{"33 bytes", append(slices.Clone(raw), 7), about, ExtraMistake, true, "followed by one byte too many"},
+		{"a byte before them", append([]byte{7}, raw...), about, ExtraMistake, true, "preceded by one byte too many"},
+		{"the second half of 64 bytes", append(slices.Repeat([]byte{7}, 32), raw...), about, ExtraMistake, true, "the last 32 bytes are right"},
+		{"hex digits of 33 bytes", []byte(aboutSecret + "07"), about, ExtraMistake, true, "first 32 bytes of the hex text"},
+		{"hex digits in reverse order", []byte(hex.EncodeToString(reversed)), about, ReversedMistake, true, "hex text has the right 32 bytes in reverse order"},
 		{"the other half of the seed", []byte(mixedWords), secondHalf, SeedMistake, true, "second half"},
 		{"reversed bytes", reversed, about, ReversedMistake, true, "reverse order"},
 		{"a node made from the digits as text", []byte(aboutSecret), halfText, TextMistake, true, "first 32 characters"},
@@ -89,14 +90,24 @@ func TestDiagnosisNamesTheMistake(t *testing.T) {
 		{"backwards", reorder(11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), mixed, OrderMistake, true, "reverse order"},
 		{"in an hsm_secret, in another order", append(make([]byte, 32), reorder(1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)...), mixed, OrderMistake, true, "words 1 and 2"},
 		{"in an hsm_secret, with a line end", mnemonicFile(aboutWords + "\n"), about, FormMistake, true, "lightningd refuses this file"},
-		{"another word of the list", with(4, "era"), mixed, WordMistake, true, "word 4 is another one"},
+		{"another word of the list", with(4, "era"), mixed, WordMistake, true, "word 4 is wrong"},
 		{"a word that is in no list", with(9, "sunn"), mixed, WordMistake, true, "word 9"},
 		{"a word left out", reorder(0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11), mixed, MissingMistake, true, "word 7 is missing"},
+		{"a word written twice", []byte(strings.Replace(mixedWords, "chat", "chat chat", 1)), mixed, ExtraWordMistake, true, "word 7 appears twice"},
+		{"a word too many", []byte("kaputt " + mixedWords), mixed, ExtraWordMistake, true, "word 1 does not belong there"},
+		{"numbered words, two exchanged", []byte(numbered(strings.Fields(string(reorder(1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11))))), mixed, OrderMistake, true, "words 1 and 2"},
 		{"four letters of each word", []byte("vess ladd alte erro fede sibl chat abil sun glas valv pict"), mixed, ShortMistake, true, "first letters"},
 		{"the Spanish words translated", []byte(mixedWords), nodeOf(t, secretOf(t, spanish.sentence())), LanguageMistake, true, "Spanish"},
 		{"the English words translated", spanish.sentence(), mixed, LanguageMistake, true, "English"},
-		{"words of another node", []byte(tellWords), mixed, OtherWordsMistake, false, "of another node"},
-		{"another 32 bytes", slices.Repeat([]byte{7}, 32), about, UnknownMistake, false, "nothing that was tried"},
+		{"words of another node", []byte(tellWords), mixed, OtherWordsMistake, false, "belong to another node"},
+		{"a digit is another", []byte(edit(7, 8, "4")), about, DigitMistake, true, "digit 8 of the hex text is wrong"},
+		{"two digits exchanged", []byte(edit(10, 12, aboutSecret[11:12]+aboutSecret[10:11])), about, DigitMistake, true, "digits 11 and 12 of the hex text are swapped"},
+		{"a digit is missing", []byte(edit(63, 64, "")), about, DigitMistake, true, "digit 64 of the hex text is missing"},
+		{"a digit too many", []byte(edit(0, 0, "9")), about, DigitMistake, true, "digit 1 of the hex text does not belong there"},
+		{"letters for digits", []byte(strings.ReplaceAll(aboutSecret, "0", "O")), about, DigitMistake, true, "each of the characters 4, 5,"},
+		{"a letter that is no digit", []byte(edit(20, 21, "x")), about, DigitMistake, true, "digit 21 of the hex text is wrong"},
+		{"letters among the digits", []byte(edit(20, 22, "xy")), about, DigitMistake, false, "each of the characters 21, 22"},
+		{"another 32 bytes", slices.Repeat([]byte{7}, 32), about, UnknownMistake, false, "none of the usual mistakes"},
 		{"two wrong words", []byte(strings.Replace(string(with(4, "xx")), "sun", "yy", 1)), mixed, UnknownMistake, false, "words 4, 9"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package keychain
 import (
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -23,7 +22,8 @@ func (s *Secret) Reveal() (hexText, codex32 string, err error) {
 
 // WriteFile writes a 32-byte hsm_secret of mode 0400. It never replaces a
 // file, and it returns only after file and directory are on disk; a file that
-// could not be written whole is removed. The error is a *failure.Error.
+// could not be written whole is removed. File systems that cannot sync a directory
+// (some FUSE and network ones) keep the file all the same. The error is a *failure.Error.
 func (s *Secret) WriteFile(path string) error {
 	secret, err := s.key32()
 	if err != nil {
@@ -32,10 +32,10 @@ func (s *Secret) WriteFile(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o400)
 	switch {
 	case errors.Is(err, os.ErrExist):
-		return failure.New(failure.InvalidParameter, "Name another place, or look at that file first: it may be a node's only secret",
-			"%s exists already and is never replaced", path).Wrap(err)
+		return failure.New(failure.InvalidParameter, "Choose another place, or look at that file first: it may be a node's only secret",
+			"%s already exists and is never replaced", path).Wrap(err)
 	case err != nil:
-		return failure.New(failure.InvalidParameter, "Name a directory that this user may write to", "%s cannot be created", path).Wrap(err)
+		return failure.New(failure.InvalidParameter, "Choose a directory that this user may write to", "%s cannot be created", path).Wrap(err)
 	}
 	if err := writeWhole(f, secret); err != nil {
 		// The write's own error matters more than a failed removal.
@@ -43,7 +43,9 @@ func (s *Secret) WriteFile(path string) error {
 		return failure.New(failure.Internal, "Check the disk and try again", "%s could not be written", path).Wrap(err)
 	}
 	if err := syncDir(filepath.Dir(path)); err != nil {
-		return failure.New(failure.Internal, "Check the disk, remove the file and try again", "the directory of %s could not be synced", path).Wrap(err)
+		// The file is whole: it stays.
+		return failure.New(failure.Internal, "Check the disk, and that the file is still there after a restart of this machine",
+			"%s is written, but its directory could not be synced", path).Wrap(err)
 	}
 	return nil
 }
@@ -58,12 +60,4 @@ func writeWhole(f *os.File, data []byte) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close())
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("open directory: %w", err)
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

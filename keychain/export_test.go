@@ -3,7 +3,6 @@ package keychain
 import (
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 
 	"github.com/glrecover/glrecover/failure"
@@ -12,9 +11,9 @@ import (
 func TestTheWrittenFileIsTheNodesSecret(t *testing.T) {
 	// A strict umask must not take the owner's right to read.
 	path := filepath.Join(t.TempDir(), "hsm_secret")
-	old := syscall.Umask(0o777)
+	undo := umask(0o777)
 	err := secretOf(t, []byte(aboutWords)).WriteFile(path)
-	syscall.Umask(old)
+	undo()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,5 +61,20 @@ func TestRevealedFormsReadBackToTheSameNode(t *testing.T) {
 		if nodeOf(t, s) != pubKey(t, aboutNode) {
 			t.Errorf("%s makes another node", s.Kind())
 		}
+	}
+}
+
+// procfs has no sync for directories, like some FUSE and network file systems.
+func TestADirectoryThatCannotBeSyncedLosesNothing(t *testing.T) {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		t.Skipf("no file system without directory sync here: %v", err)
+	}
+	defer dir.Close()
+	if dir.Sync() == nil {
+		t.Skip("/proc can be synced here")
+	}
+	if err := syncDir("/proc"); err != nil {
+		t.Errorf("the written secret would be called lost: %v", err)
 	}
 }

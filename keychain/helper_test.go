@@ -9,9 +9,10 @@ import (
 	"testing"
 
 	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/testdata"
 )
 
-const corpus = "../testdata/corpus"
+var corpus = testdata.Corpus()
 
 // The words of BIP39's first vector without passphrase, and what the real
 // lightningd v26.06.6 and lightning-hsmtool make of them.

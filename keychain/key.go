@@ -8,13 +8,15 @@ import (
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
+	"github.com/btcsuite/btcd/btcec/v2/schnorr"
+	"github.com/btcsuite/btcd/txscript"
 
 	"github.com/glrecover/glrecover/channel"
 )
 
 // errScalar has a chance of 2^-127; CLN tries the next salt then, which no key
 // in use ever needed.
-var errScalar = errors.New("derived bytes are no private key")
+var errScalar = errors.New("derived bytes are not a private key")
 
 // Key is one private key. It signs and makes shared secrets; the key itself
 // stays here. PubKey and ECDH make it an lnd keychain.SingleKeyECDH.
@@ -52,6 +54,52 @@ func (k *Key) Sign(digest [32]byte) (*ecdsa.Signature, error) {
 		return nil, ErrWiped
 	}
 	return ecdsa.Sign(k.priv.value, digest[:]), nil
+}
+
+// Signed reports whether r || s, each 32 bytes, big endian, is this key's ECDSA
+// signature of the digest. As in libsecp256k1, a high s is no signature. False
+// once the key was wiped.
+//
+// Verifying takes R = u1*G + u2*Q. Whoever has the private key d has
+// Q = d*G, and R = (u1 + u2*d)*G: one multiplication of the generator, for which
+// there are tables, and none of another point.
+func (k *Key) Signed(sig []byte, digest [32]byte) bool {
+	if k.priv == nil || len(sig) != 2*secretSize {
+		return false
+	}
+	var r, w, e btcec.ModNScalar
+	if r.SetByteSlice(sig[:secretSize]) || w.SetByteSlice(sig[secretSize:]) || r.IsZero() || w.IsZero() || w.IsOverHalfOrder() {
+		return false
+	}
+	e.SetBytes(&digest)
+	w.InverseNonConst()
+	var nonce btcec.ModNScalar
+	defer nonce.Zero()
+	nonce.Mul2(&r, &k.priv.value.Key).Add(&e).Mul(&w)
+	if nonce.IsZero() {
+		return false
+	}
+	var point btcec.JacobianPoint
+	btcec.ScalarBaseMultNonConst(&nonce, &point)
+	point.ToAffine()
+	var x btcec.ModNScalar
+	x.SetBytes(point.X.Bytes())
+	return x.Equals(&r)
+}
+
+// SignTaproot makes the Schnorr signature (BIP 340) with which the P2TR output
+// of this key alone is spent by its key path (BIP 86), for SIGHASH_DEFAULT.
+func (k *Key) SignTaproot(digest [32]byte) ([]byte, error) {
+	if k.priv == nil {
+		return nil, ErrWiped
+	}
+	tweaked := txscript.TweakTaprootPrivKey(*k.priv.value, nil)
+	defer tweaked.Zero()
+	sig, err := schnorr.Sign(tweaked, digest[:])
+	if err != nil {
+		return nil, fmt.Errorf("sign: %w", err)
+	}
+	return sig.Serialize(), nil
 }
 
 // ECDH returns SHA256 of the compressed shared point, as BOLT 8 wants it.
@@ -107,21 +155,16 @@ func (s *Secret) NodeKey() (*Key, error) {
 	return newKey(raw)
 }
 
-// StateKey derives the public key that Greenlight's signer signs the entries
-// of its state with (gl-client src/signer/mod.rs).
-func (s *Secret) StateKey() (channel.PubKey, error) {
+// StateKey derives the key that Greenlight's signer signs the entries of its
+// state with (gl-client src/signer/mod.rs).
+func (s *Secret) StateKey() (*Key, error) {
 	secret, err := s.key32()
 	if err != nil {
-		return channel.PubKey{}, err
+		return nil, err
 	}
 	raw, err := derive(secret, nil, "greenlight/state-signing/v1", secretSize)
 	if err != nil {
-		return channel.PubKey{}, err
+		return nil, err
 	}
-	key, err := newKey(raw)
-	if err != nil {
-		return channel.PubKey{}, err
-	}
-	defer key.Wipe()
-	return key.ID(), nil
+	return newKey(raw)
 }

@@ -31,7 +31,7 @@ func Locate(dir, file string, node channel.PubKey) (*Secret, error) {
 		return loadOf(node, file, true)
 	}
 	return nil, failure.New(failure.NeedsSecret,
-		"Write the 32-byte secret with: glrecover hsm-secret BACKUP --out FILE (it asks for the words), and name that file",
+		"Write the 32-byte secret with: glrecover hsm-secret BACKUP --out FILE (it asks for the words), and give that file",
 		"the node's secret is needed and %s", why)
 }
 
@@ -43,11 +43,11 @@ func ownReason(err error) string {
 	case errors.Is(err, os.ErrNotExist):
 		return "there is no hsm_secret in its directory"
 	case errors.Is(err, os.ErrPermission):
-		return "its hsm_secret may not be read by this user"
+		return "this user may not read its hsm_secret"
 	case failure.NameOf(err) == failure.WrongSecret:
-		return "the hsm_secret in its directory is another node's"
+		return "the hsm_secret in its directory belongs to another node"
 	}
-	return "its hsm_secret is in no known form"
+	return "its hsm_secret is in no known format"
 }
 
 func loadOf(node channel.PubKey, path string, readOnly bool) (*Secret, error) {
@@ -62,7 +62,7 @@ func loadOf(node channel.PubKey, path string, readOnly bool) (*Secret, error) {
 	}
 	if id != node {
 		secret.Wipe()
-		return nil, failure.New(failure.WrongSecret, "Name the secret of this node",
+		return nil, failure.New(failure.WrongSecret, "Give the secret of this node",
 			"the secret in %s makes the node %s, this node is %s", path, id, node)
 	}
 	return secret, nil

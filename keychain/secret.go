@@ -22,9 +22,19 @@ const (
 	// MnemonicPassphrase is an hsm_secret of a hash and words, which needs the
 	// passphrase.
 	MnemonicPassphrase
-	// Hex is 64 hex digits as text: vlsd's node.seed, or what lightningd
-	// --recover takes.
+	// Hex is hex digits as text: vlsd's node.seed, or what lightningd --recover
+	// takes.
 	Hex
+	// HexDump is the output of xxd, hexdump or od.
+	HexDump
+	// Base64 is base64 as text.
+	Base64
+	// Escaped is text with \x escapes for its bytes.
+	Escaped
+	// Numbers is a list of byte values, "[94, 176, ...]".
+	Numbers
+	// Seed is the whole 64-byte BIP39 seed.
+	Seed
 	// Codex32 is the text form of BIP 93 that lightningd --recover takes.
 	Codex32
 	// Phrase is BIP39 words as text, as a Greenlight app shows them.
@@ -44,6 +54,16 @@ func (k Kind) String() string {
 		return "hsm_secret with words and a passphrase"
 	case Hex:
 		return "hex text"
+	case HexDump:
+		return "hex dump"
+	case Base64:
+		return "base64 text"
+	case Escaped:
+		return "bytes as escapes"
+	case Numbers:
+		return "list of byte values"
+	case Seed:
+		return "64-byte seed"
 	case Codex32:
 		return "codex32 text"
 	case Phrase:

@@ -19,7 +19,7 @@ const (
 	chachaBlock      = 64
 )
 
-var errStream = errors.New("the key does not open it, or it was changed")
+var errStream = errors.New("the key does not decrypt it, or it was changed")
 
 // openStream opens the only message of a secretstream without additional data.
 //

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/glrecover/glrecover/failure"
@@ -32,17 +32,17 @@ type Source struct {
 }
 
 // Open reads a file. It must be a regular file of at most MaxSize bytes; with
-// readOnly its mode must be 0400, which is demanded of a file that the user
-// names (the node's own hsm_secret is lightningd's business). The error is a
-// *failure.Error.
-func Open(path string, readOnly bool) (*Source, error) {
+// private nobody but its owner may have a right to it, which is demanded of a file
+// that the user names (the node's own hsm_secret is lightningd's business). The
+// error is a *failure.Error.
+func Open(path string, private bool) (*Source, error) {
 	// A fifo would block the open for ever.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, unreadable("Check the path", "there is no file at %s", path).Wrap(err)
 	case errors.Is(err, os.ErrPermission):
-		return nil, unreadable("Run this as the file's owner", "%s may not be read by this user", path).Wrap(err)
+		return nil, unreadable("Run this as the file's owner", "this user may not read %s", path).Wrap(err)
 	case err != nil:
 		return nil, unreadable("Check the path", "%s cannot be opened", path).Wrap(err)
 	}
@@ -52,11 +52,11 @@ func Open(path string, readOnly bool) (*Source, error) {
 		return nil, unreadable("Check the path", "%s cannot be examined", path).Wrap(err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, unreadable("Name the file that holds the secret", "%s is not a regular file", path)
+		return nil, unreadable("Give the file that holds the secret", "%s is not a regular file", path)
 	}
-	if mode := info.Mode().Perm(); readOnly && mode != 0o400 {
+	if mode := info.Mode().Perm(); private && modesCount && mode&0o077 != 0 {
 		return nil, unreadable(fmt.Sprintf("Run: chmod 400 '%s'", path),
-			"%s has mode %04o; a secret must be readable by its owner only (0400)", path, mode)
+			"%s has mode %04o: other users than its owner may access it", path, mode)
 	}
 	return FromReader(f)
 }
@@ -69,7 +69,7 @@ func FromReader(r io.Reader) (*Source, error) {
 	switch {
 	case err == nil:
 		s.Wipe()
-		return nil, unreadable("Name the file that holds the secret", "the file is larger than %d bytes, no form of a secret is", MaxSize)
+		return nil, unreadable("Give the file that holds the secret", "the file is larger than %d bytes, which no secret is", MaxSize)
 	case !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF):
 		s.Wipe()
 		return nil, unreadable("Try again", "the secret cannot be read").Wrap(err)
@@ -106,8 +106,8 @@ func (Source) String() string { return redacted }
 func (Source) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // Load opens a file and understands it: Open and Secret in one.
-func Load(path string, readOnly bool, ask Ask) (*Secret, error) {
-	source, err := Open(path, readOnly)
+func Load(path string, private bool, ask Ask) (*Secret, error) {
+	source, err := Open(path, private)
 	if err != nil {
 		return nil, err
 	}
@@ -119,31 +119,28 @@ func Load(path string, readOnly bool, ask Ask) (*Secret, error) {
 // asked for it.
 var ErrPassphraseNeeded = errors.New("the secret needs its passphrase")
 
-// byteOrderMark is what some editors write before UTF-8 text.
-var byteOrderMark = []byte("\ufeff")
+// codexStart begins codex32 text as lightningd takes it.
+const codexStart = codexPrefix + "1"
 
-// text is what was read, as text: without what surrounds it.
-func (s *Source) text() []byte { return bytes.TrimSpace(bytes.TrimPrefix(s.raw(), byteOrderMark)) }
-
-// kind tells the forms apart as CLN does (common/hsm_secret.c), after the text
-// forms that CLN would take for a file with words and a passphrase. No text form
-// has 32 bytes: random ones are a secret, whatever they look like.
-func (s *Source) kind() (Kind, bool) {
-	const codexStart = codexPrefix + "1"
-	text := s.text()
+// textKind says which text form it is: codex32 or words. CLN would take them for
+// a file with words and a passphrase, so they go before the forms of files.
+func textKind(text []byte) (Kind, bool) {
 	switch {
-	case len(s.raw()) == secretSize:
-		return Raw, true
-	case isHex(text) && len(text) == 2*secretSize:
-		return Hex, true
 	case len(text) > len(codexStart) && bytes.EqualFold(text[:len(codexStart)], []byte(codexStart)):
 		return Codex32, true
-	case isWords(text):
+	case isPhraseText(text):
 		return Phrase, true
-	case len(s.raw()) == encryptedSize:
+	}
+	return 0, false
+}
+
+// fileKind tells CLN's own files apart as CLN does (common/hsm_secret.c).
+func fileKind(raw []byte) (Kind, bool) {
+	switch {
+	case len(raw) == encryptedSize:
 		return Encrypted, true
-	case len(s.raw()) > passphraseHashSize && isWords(s.raw()[passphraseHashSize:]):
-		if isZero(s.raw()[:passphraseHashSize]) {
+	case len(raw) > passphraseHashSize && isWords(raw[passphraseHashSize:]):
+		if isZero(raw[:passphraseHashSize]) {
 			return Mnemonic, true
 		}
 		return MnemonicPassphrase, true
@@ -155,59 +152,83 @@ func (s *Source) kind() (Kind, bool) {
 // then the error matches ErrPassphraseNeeded where a passphrase is needed. The
 // error is a *failure.Error and says nothing of the content but lengths and
 // positions.
+//
+// No text form has 32 bytes: random ones are a secret, whatever they look like.
 func (s *Source) Secret(ask Ask) (*Secret, error) {
-	kind, ok := s.kind()
-	if !ok {
-		do, hint := s.unknown()
-		return nil, unreadable(do, "%d bytes in no known form of a secret%s", len(s.raw()), hint)
-	}
-	switch kind {
-	case Raw:
-		return newSecret(Raw, s.raw()), nil
-	case Hex:
-		raw := make([]byte, secretSize)
-		defer clear(raw)
-		if _, err := hex.Decode(raw, s.text()); err != nil {
-			return nil, unreadable("Check the hex digits", "the text is not hex")
+	text := cleanText(s.raw())
+	defer clear(text)
+	if len(s.raw()) != secretSize {
+		if kind, ok := textKind(text); ok {
+			return fromText(kind, text)
 		}
-		return newSecret(Hex, raw), nil
-	case Codex32:
-		raw, err := decodeCodex32(codexPrefix, s.text())
+		if kind, ok := fileKind(s.raw()); ok {
+			if kind == Encrypted {
+				return s.decrypted(ask)
+			}
+			return s.words(kind, ask)
+		}
+	}
+	kind, secret, size := secretBytes(s.raw())
+	defer clear(secret)
+	if secret != nil {
+		return newSecret(kind, secret), nil
+	}
+	do, hint := s.unknown(text)
+	if hint == "" && kind != 0 {
+		return nil, unreadable("Compare it with the original", "a %s of %d bytes, and a secret has 32", kind, size)
+	}
+	return nil, unreadable(do, "not a secret in any known form (%d bytes)%s", len(s.raw()), hint)
+}
+
+// fromText reads codex32 or words.
+func fromText(kind Kind, text []byte) (*Secret, error) {
+	if kind == Codex32 {
+		joined := bytes.Join(bytes.Fields(text), nil)
+		defer clear(joined)
+		raw, err := decodeCodex32(codexPrefix, joined)
 		if err != nil {
 			return nil, unreadable("Check each character", "the codex32 text has a wrong length or checksum, or is a share").Wrap(err)
 		}
 		defer clear(raw)
 		return newSecret(Codex32, raw), nil
-	case Encrypted:
-		return s.decrypted(ask)
-	case Mnemonic, MnemonicPassphrase:
-		return s.words(kind, ask)
-	default:
-		p, err := parsePhrase(s.text())
-		if err != nil {
-			return nil, unreadable("Compare the words with what was written down", "%s", err).Wrap(err)
-		}
-		defer p.wipe()
-		seed := p.seed(nil)
-		defer clear(seed)
-		// Greenlight keeps only the first half.
-		return newSecret(Phrase, seed[:secretSize]), nil
 	}
+	p, err := parsePhrase(text)
+	if wrong := new(PhraseError); errors.As(err, &wrong) && wrong.Aezeed {
+		return nil, unreadable("Look for the words that the Greenlight app showed", "%s", err).Wrap(err)
+	}
+	if err != nil {
+		return nil, unreadable("Compare the words with what you wrote down", "%s", err).Wrap(err)
+	}
+	defer p.wipe()
+	seed := p.seed(nil)
+	defer clear(seed)
+	// Greenlight keeps only the first half.
+	return newSecret(Phrase, seed[:secretSize]), nil
 }
 
+// opensslMagic begins what openssl enc writes: 64 bytes for 32.
+const opensslMagic = "Salted__"
+
 // unknown says as much as helps about what is in no known form.
-func (s *Source) unknown() (do, hint string) {
-	do = "Use the 32-byte hsm_secret, the 64 hex digits, or the twelve words"
-	raw, text := s.raw(), s.text()
-	switch {
-	case bytes.HasPrefix(raw, []byte{0xff, 0xfe}) || bytes.HasPrefix(raw, []byte{0xfe, 0xff}):
-		return "Save it as plain text, in UTF-8", ": it is text in UTF-16"
-	case isHex(text):
-		return do, fmt.Sprintf(": %d hex digits, and a secret has 64", len(text))
-	case looksLikeWords(text):
-		return "Give the words alone, with spaces between them", ": words with something between them, numbers or commas perhaps"
+func (s *Source) unknown(text []byte) (do, hint string) {
+	digits := bytes.Join(bytes.Fields(text), nil)
+	defer clear(digits)
+	begins := func(prefixes ...string) bool {
+		return slices.ContainsFunc(prefixes, func(p string) bool { return bytes.HasPrefix(text, []byte(p)) })
 	}
-	return do, ""
+	switch {
+	case isHex(digits) && len(digits)%2 != 0:
+		hint = fmt.Sprintf(": %d hex digits, and a secret has 64", len(digits))
+	case begins("-----BEGIN PGP", "\x85", "\x8c\x0d"):
+		return "Decrypt it: gpg -d FILE | glrecover hsm-secret BACKUP", ": it looks like a file that gpg encrypted"
+	case begins("-----BEGIN AGE", "age-encryption.org/"):
+		return "Decrypt it: age -d FILE | glrecover hsm-secret BACKUP", ": it is a file that age encrypted"
+	case begins(opensslMagic, "U2FsdGVkX1"):
+		return "Decrypt it with openssl enc -d and the cipher that it was encrypted with", ": it is a file that openssl enc encrypted"
+	case begins("xprv", "yprv", "zprv", "tprv", "uprv", "vprv"):
+		return "Look for the twelve words", ": it is an extended private key, and the secret that it was made from cannot be computed from it"
+	}
+	return "Use the 32-byte hsm_secret, the 64 hex digits, or the twelve words", hint
 }
 
 func (s *Source) decrypted(ask Ask) (*Secret, error) {
@@ -218,7 +239,7 @@ func (s *Source) decrypted(ask Ask) (*Secret, error) {
 	defer clear(passphrase)
 	raw, err := decrypt(s.raw(), passphrase)
 	if err != nil {
-		return nil, failure.New(failure.WrongSecret, "Try again", "the passphrase does not open this hsm_secret, or the file is damaged").Wrap(err)
+		return nil, failure.New(failure.WrongSecret, "Try again", "the passphrase is not the one of this hsm_secret, or the file is damaged").Wrap(err)
 	}
 	defer clear(raw)
 	return newSecret(Encrypted, raw), nil
@@ -242,7 +263,7 @@ func (s *Source) words(kind Kind, ask Ask) (*Secret, error) {
 	sentence := p.sentence()
 	defer clear(sentence)
 	if !bytes.Equal(text, sentence) {
-		return nil, unreadable("Make the right file with: glrecover hsm-secret BACKUP",
+		return nil, unreadable("Create the right file from its words: "+wordsOfFile,
 			"lightningd refuses this hsm_secret: its words must be in small letters, with single spaces and no line end").Wrap(errForm)
 	}
 	var passphrase []byte

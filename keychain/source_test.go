@@ -2,11 +2,11 @@ package keychain
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/glrecover/glrecover/failure"
@@ -93,13 +93,21 @@ func TestWhatIsNoSecretIsRefusedWithoutEcho(t *testing.T) {
 		want failure.Name
 		text string
 	}{
-		{"nothing", nil, nil, failure.SecretUnreadable, "0 bytes in no known form"},
+		{"nothing", nil, nil, failure.SecretUnreadable, "known form (0 bytes)"},
 		{"31 bytes", bytes.Repeat([]byte{0xa7}, 31), nil, failure.SecretUnreadable, "31 bytes"},
-		{"64 raw bytes", bytes.Repeat([]byte{0xa7}, 64), nil, failure.SecretUnreadable, "64 bytes"},
-		{"62 hex digits", []byte(aboutSecret[:62]), nil, failure.SecretUnreadable, "62 hex digits, and a secret has 64"},
-		{"numbered words", []byte("1. " + strings.ReplaceAll(aboutWords, " ", "\n2. ")), nil, failure.SecretUnreadable, "words with something between them"},
-		{"words with commas", []byte(strings.ReplaceAll(aboutWords, " ", ", ")), nil, failure.SecretUnreadable, "words with something between them"},
-		{"text in UTF-16", append([]byte{0xff, 0xfe}, strings.Join(strings.Split(aboutWords, ""), "\x00")...), nil, failure.SecretUnreadable, "UTF-16"},
+		{"62 hex digits", []byte(aboutSecret[:62]), nil, failure.SecretUnreadable, "a hex text of 31 bytes, and a secret has 32"},
+		{"63 hex digits", []byte(aboutSecret[:63]), nil, failure.SecretUnreadable, "63 hex digits, and a secret has 64"},
+		{"xxd without its second line", []byte(xxdText[:strings.Index(xxdText, "\n")]), nil, failure.SecretUnreadable, "a hex dump of 16 bytes"},
+		{"hexdump with two lines exchanged", []byte("0000010 f565 53c4 b8cc 705e 1a81 d6ae daf6 c15f\n0000000 b05e bd0b f0dc 0869 8948 aba8 5591 8156\n0000020\n"), nil, failure.SecretUnreadable, "not a secret in any known form"},
+		{"31 escapes", []byte(strings.Repeat(`\xa7`, 31)), nil, failure.SecretUnreadable, "bytes as escapes of 31 bytes"},
+		{"an armoured file", []byte("-----BEGIN PGP MESSAGE-----\nhQEMA5eb00bb\n-----END PGP MESSAGE-----\n"), nil, failure.SecretUnreadable, "that gpg encrypted. Decrypt it: gpg -d FILE"},
+		{"an encrypted file of openssl", append([]byte("Salted__"), bytes.Repeat([]byte{0xa7}, 56)...), nil, failure.SecretUnreadable, "openssl enc"},
+		{"a file of age", []byte("age-encryption.org/v1\n-> X25519 5eb00bbd\n"), nil, failure.SecretUnreadable, "that age encrypted"},
+		{"an extended key", []byte("xprv9s21ZrQH143K3GJpoapnV8SFfukcVBSfeCficPSGfubmSFDxo1kuHnLisriDvSnRRuL2Qrg5ggqHKNVpxR86QEC8w35uxmGoggxtQTPvfUu"), nil, failure.SecretUnreadable, "extended private key"},
+		{"the same as base64", []byte(base64.StdEncoding.EncodeToString(append([]byte("Salted__"), bytes.Repeat([]byte{0xa7}, 56)...))), nil, failure.SecretUnreadable, "openssl enc"},
+		{"words of lnd", []byte(aezeedWords), nil, failure.SecretUnreadable, "to an lnd wallet (aezeed)"},
+		{"numbered words with a wrong checksum", []byte(numbered(strings.Fields(strings.Replace(aboutWords, "about", "zebra", 1)))), nil, failure.SecretUnreadable, "checksum is wrong"},
+		{"a word written twice", []byte(strings.Replace(mixedWords, "error", "error error", 1)), nil, failure.SecretUnreadable, "this one has 13; the same word stands at place 5 and at the place before it"},
 		{"eleven words", []byte(strings.TrimSuffix(aboutWords, " about")), nil, failure.SecretUnreadable, "this one has 11"},
 		{"a wrong checksum", []byte(strings.Replace(aboutWords, "about", "zebra", 1)), nil, failure.SecretUnreadable, "checksum is wrong"},
 		{"a word that is none", []byte(strings.Replace(aboutWords, "abandon about", "xyzzy about", 1)), nil, failure.SecretUnreadable, "word 11 is not in the English"},
@@ -109,7 +117,7 @@ func TestWhatIsNoSecretIsRefusedWithoutEcho(t *testing.T) {
 		{"an hsm_secret with a capital", mnemonicFile("A" + aboutWords[1:]), nil, failure.SecretUnreadable, "lightningd refuses this hsm_secret"},
 		{"an hsm_secret with two spaces", mnemonicFile(strings.Replace(aboutWords, " ", "  ", 1)), nil, failure.SecretUnreadable, "lightningd refuses this hsm_secret"},
 		{"encrypted, nobody to ask", unhex(t, encryptedFile), nil, failure.NeedsSecret, "has a passphrase"},
-		{"encrypted, wrong passphrase", unhex(t, encryptedFile), asks("wrong horse"), failure.WrongSecret, "does not open"},
+		{"encrypted, wrong passphrase", unhex(t, encryptedFile), asks("wrong horse"), failure.WrongSecret, "is not the one of this hsm_secret"},
 		{"encrypted, damaged", flipped, asks("correct horse"), failure.WrongSecret, "damaged"},
 		{"words with passphrase, nobody to ask", passphraseFile(t), nil, failure.NeedsSecret, "has a passphrase"},
 		{"words with passphrase, wrong one", passphraseFile(t), asks("hunter3"), failure.WrongSecret, "not the one"},
@@ -121,14 +129,43 @@ func TestWhatIsNoSecretIsRefusedWithoutEcho(t *testing.T) {
 			if secret != nil || failure.NameOf(err) != c.want || !strings.Contains(err.Error(), c.text) {
 				t.Fatalf("error %v, want %s with %q", err, c.want, c.text)
 			}
-			for _, word := range append(strings.Fields(string(c.raw)), "horse", "hunter") {
-				if len(word) > 3 && word != "about" && strings.Contains(err.Error(), word) {
-					t.Errorf("the error repeats what was given: %v", err)
-				}
-			}
+			noEcho(t, c.raw, err.Error())
 		})
 	}
 }
+
+// noEcho demands that a text repeats no word and no run of 8 characters of a
+// secret, nor what was typed as a passphrase.
+func noEcho(t *testing.T, raw []byte, text string) {
+	t.Helper()
+	given := string(cleanText(raw))
+	for i := 0; i+8 <= len(given); i++ {
+		if run := given[i : i+8]; strings.Contains(text, run) {
+			t.Errorf("%q repeats %q of what was given", text, run)
+		}
+	}
+	for _, word := range append(strings.Fields(given), "horse", "hunter") {
+		if len(word) > 4 && word != "about" && strings.Contains(text, word) {
+			t.Errorf("%q repeats the word %q", text, word)
+		}
+	}
+}
+
+// noEchoOfDigits is noEcho for any bytes: only runs with a digit or a capital
+// count, since the error's own words might be the input.
+func noEchoOfDigits(t *testing.T, raw []byte, text string) {
+	t.Helper()
+	for i := 0; i+8 <= len(raw); i++ {
+		run := string(raw[i : i+8])
+		if strings.ContainsAny(run, "023456789ABCDEF") && strings.Contains(text, run) && !strings.Contains(unreadableTexts, run) {
+			t.Fatalf("%q repeats %q of what was given", text, run)
+		}
+	}
+}
+
+// unreadableTexts are the words of the errors that have digits or capitals.
+const unreadableTexts = "12, 15, 18, 21 or 24 words, the 24 words are of an lnd wallet (aezeed) the 32-byte hsm_secret, the 64 hex digits, " +
+	"a secret has 32 a secret has 64 BIP39 phrase has not in the English BIP39 list hsm_secret BACKUP tail -c +33 FILE. Compare Look Use Check"
 
 func TestNobodyToAskIsTold(t *testing.T) {
 	_, err := FromBytes(passphraseFile(t)).Secret(nil)
@@ -150,7 +187,7 @@ func writeFile(t *testing.T, data []byte, mode os.FileMode) string {
 }
 
 func TestANamedFileMustBeForItsOwnersEyes(t *testing.T) {
-	for _, mode := range []os.FileMode{0o600, 0o440, 0o444, 0o644, 0o500} {
+	for _, mode := range []os.FileMode{0o440, 0o444, 0o644, 0o610, 0o401} {
 		path := writeFile(t, unhex(t, aboutSecret), mode)
 		_, err := Load(path, true, nil)
 		if failure.NameOf(err) != failure.SecretUnreadable || !strings.Contains(err.Error(), "chmod 400 '"+path+"'") {
@@ -160,15 +197,17 @@ func TestANamedFileMustBeForItsOwnersEyes(t *testing.T) {
 			t.Errorf("mode %o of the node's own file: %v", mode, err)
 		}
 	}
-	secret, err := Load(writeFile(t, unhex(t, aboutSecret), 0o400), true, nil)
-	if err != nil || nodeOf(t, secret) != pubKey(t, aboutNode) {
-		t.Errorf("mode 0400: %v", err)
+	for _, mode := range []os.FileMode{0o400, 0o600} {
+		secret, err := Load(writeFile(t, unhex(t, aboutSecret), mode), true, nil)
+		if err != nil || nodeOf(t, secret) != pubKey(t, aboutNode) {
+			t.Errorf("mode %o: %v", mode, err)
+		}
 	}
 }
 
 func TestOnlyASmallRegularFileIsRead(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
-	if err := syscall.Mkfifo(fifo, 0o400); err != nil {
+	if err := mkfifo(fifo); err != nil {
 		t.Fatal(err)
 	}
 	for name, path := range map[string]string{
@@ -201,8 +240,8 @@ func TestLocateTakesTheNodesOwnSecretFirst(t *testing.T) {
 		{"neither", t.TempDir(), "", failure.NeedsSecret, "there is no hsm_secret"},
 		{"nothing known", "", "", failure.NeedsSecret, "directory is not known"},
 		{"own one encrypted", dirWith(unhex(t, encryptedFile)), "", failure.NeedsSecret, "has a passphrase"},
-		{"own one in no known form", dirWith([]byte("?")), "", failure.NeedsSecret, "no known form"},
-		{"own one is another node's", dirWith(make([]byte, 32)), "", failure.NeedsSecret, "another node's"},
+		{"own one in no known form", dirWith([]byte("?")), "", failure.NeedsSecret, "in no known format"},
+		{"own one is another node's", dirWith(make([]byte, 32)), "", failure.NeedsSecret, "belongs to another node"},
 		{"named one readable by others", "", writeFile(t, good, 0o444), failure.SecretUnreadable, "chmod 400"},
 		{"named one is another node's", "", writeFile(t, make([]byte, 32), 0o400), failure.WrongSecret, "this node is " + own.String()},
 	} {
@@ -231,24 +270,32 @@ func FuzzSourceNeverEchoesAndNeverPanics(f *testing.F) {
 	for _, raw := range [][]byte{
 		nil, []byte(aboutWords), []byte(aboutSecret), make([]byte, 32), mnemonicFile(aboutWords),
 		passphraseFile(f), unhex(f, encryptedFile), []byte("cl10glres088a055je79jr0vhf5pe4ehnsm9wvfg949k8rdvu9e95uktaefus0k3fex0ny80r0"),
-		[]byte("あいこくしん　あおぞら"),
+		[]byte("あいこくしん　あおぞら"), []byte(aezeedWords),
 		{0xff, 0xfe, ' ', 'a'},
 	} {
 		f.Add(raw)
+	}
+	for _, k := range kept(f) {
+		f.Add(k.raw)
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		secret, err := FromBytes(bytes.Clone(raw)).Secret(nil)
 		if (secret == nil) == (err == nil) {
 			t.Fatalf("secret %v, error %v", secret, err)
 		}
-		if err != nil {
-			if failure.NameOf(err) == "" {
-				t.Fatalf("an error without a name: %v", err)
+		if err == nil {
+			if _, err := secret.NodeID(); err != nil {
+				t.Fatal(err)
 			}
 			return
 		}
-		if _, err := secret.NodeID(); err != nil {
-			t.Fatal(err)
+		if failure.NameOf(err) == "" {
+			t.Fatalf("an error without a name: %v", err)
+		}
+		// The errors have lengths and places, and else the same words for every
+		// input: what they say of other bytes of the same form, they may say.
+		if len(raw) >= 8 {
+			noEchoOfDigits(t, raw, err.Error())
 		}
 	})
 }

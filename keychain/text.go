@@ -41,18 +41,3 @@ func isWordRune(r rune, size int) bool {
 	}
 	return unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsSpace(r)
 }
-
-// looksLikeWords reports whether text is as many words as a phrase has, with
-// more than letters and spaces between them.
-func looksLikeWords(text []byte) bool {
-	if !utf8.Valid(text) || bytes.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) && !unicode.IsSpace(r) }) {
-		return false
-	}
-	count := 0
-	for _, w := range bytes.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) }) {
-		if len(w) > 2 {
-			count++
-		}
-	}
-	return validWordCount(count)
-}

@@ -65,9 +65,48 @@ func (s *Secret) LightningdWallet(network string) (*Wallet, error) {
 	return &Wallet{branch: branch, keyText: account.String(), path: "/0/*"}, nil
 }
 
+// WalletKey returns key k of the wallet that Wallet describes; it signs for
+// both of its scripts. The caller wipes it.
+func (s *Secret) WalletKey(network string, k uint32) (*Key, error) {
+	secret, err := s.key32()
+	if err != nil {
+		return nil, err
+	}
+	seed, err := derive(secret, nil, "bip32 seed", secretSize)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(seed)
+	child, err := privateChild(seed, network, 0, 0, k)
+	if err != nil {
+		return nil, err
+	}
+	defer child.Zero()
+	priv, err := child.ECPrivKey()
+	if err != nil {
+		return nil, fmt.Errorf("derive wallet key: %w", err)
+	}
+	return keyOf(priv), nil
+}
+
 // publicChild walks from the BIP32 master of a seed and returns the public
 // side of where the path ends.
 func publicChild(seed []byte, network string, path ...uint32) (*hdkeychain.ExtendedKey, error) {
+	key, err := privateChild(seed, network, path...)
+	if err != nil {
+		return nil, err
+	}
+	defer key.Zero()
+	public, err := key.Neuter()
+	if err != nil {
+		return nil, fmt.Errorf("derive wallet key: %w", err)
+	}
+	// The neutered key shares its chain code with the key that is cleared.
+	return hdkeychain.NewKeyFromString(public.String())
+}
+
+// privateChild walks from the BIP32 master of a seed to where the path ends.
+func privateChild(seed []byte, network string, path ...uint32) (*hdkeychain.ExtendedKey, error) {
 	params := &chaincfg.TestNet3Params
 	switch network {
 	case "bitcoin":
@@ -80,21 +119,15 @@ func publicChild(seed []byte, network string, path ...uint32) (*hdkeychain.Exten
 	if err != nil {
 		return nil, fmt.Errorf("derive wallet key: %w", err)
 	}
-	defer func() { key.Zero() }()
 	for _, index := range path {
 		child, err := key.Derive(index)
+		key.Zero()
 		if err != nil {
 			return nil, fmt.Errorf("derive wallet key: %w", err)
 		}
-		key.Zero()
 		key = child
 	}
-	public, err := key.Neuter()
-	if err != nil {
-		return nil, fmt.Errorf("derive wallet key: %w", err)
-	}
-	// The neutered key shares its chain code with the key that is cleared.
-	return hdkeychain.NewKeyFromString(public.String())
+	return key, nil
 }
 
 // Descriptors returns the wallet's output descriptors (BIP 380) with checksum,

@@ -2,11 +2,15 @@ package keychain
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/btcsuite/btcd/btcec/v2/schnorr"
 	"github.com/btcsuite/btcd/btcutil/hdkeychain"
 	"github.com/btcsuite/btcd/chaincfg"
+
+	"github.com/glrecover/glrecover/bolt3"
 )
 
 // The first is the example of BIP 380, the others descriptors
@@ -99,5 +103,42 @@ func TestAWalletHoldsNoPrivateKey(t *testing.T) {
 	}
 	if _, err := secretOf(t, []byte(aboutSecret)).Wallet("liquid"); err == nil {
 		t.Error("an unknown network was accepted")
+	}
+}
+
+func TestWalletKeysAreThoseOfTheScripts(t *testing.T) {
+	secret := secretOf(t, []byte(aboutSecret))
+	for _, network := range []string{"bitcoin", "regtest"} {
+		w, err := secret.Wallet(network)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range []uint32{0, 1, 49, 1000} {
+			key, err := secret.WalletKey(network, k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wpkh, taproot, err := w.Scripts(k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := bolt3.P2WPKH(key.PubKey()); !bytes.Equal(got, wpkh) {
+				t.Errorf("%s, key %d: %x, want %x", network, k, got, wpkh)
+			}
+			digest := [32]byte{byte(k)}
+			raw, err := key.SignTaproot(digest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sig, err1 := schnorr.ParseSignature(raw)
+			output, err2 := schnorr.ParsePubKey(taproot[2:])
+			if err1 != nil || err2 != nil || !sig.Verify(digest[:], output) {
+				t.Errorf("%s, key %d: the signature is not the taproot output's", network, k)
+			}
+			key.Wipe()
+			if _, err := key.SignTaproot(digest); !errors.Is(err, ErrWiped) {
+				t.Errorf("wiped: %v", err)
+			}
+		}
 	}
 }

@@ -36,13 +36,9 @@ type PeerChannel struct {
 	Owner     string   `json:"owner"`
 	Private   bool     `json:"private"`
 	Status    []string `json:"status"`
-	// TheirToSelfDelay and OurToSelfDelay are in blocks.
-	TheirToSelfDelay uint32 `json:"their_to_self_delay"`
-	OurToSelfDelay   uint32 `json:"our_to_self_delay"`
 	// ScratchTxid is the commitment that lightningd would publish.
-	ScratchTxid  string        `json:"scratch_txid"`
-	StateChanges []StateChange `json:"state_changes"`
-	HTLCs        []HTLC        `json:"htlcs"`
+	ScratchTxid string `json:"scratch_txid"`
+	HTLCs       []HTLC `json:"htlcs"`
 }
 
 // HTLC is one payment in a channel that lightningd still has in memory.
@@ -58,15 +54,6 @@ type HTLC struct {
 	State string `json:"state"`
 	// LocalTrimmed says that our own commitment has no output for it.
 	LocalTrimmed bool `json:"local_trimmed"`
-}
-
-// StateChange is one entry of a channel's history.
-type StateChange struct {
-	Timestamp string `json:"timestamp"`
-	Old       string `json:"old_state"`
-	New       string `json:"new_state"`
-	Cause     string `json:"cause"`
-	Message   string `json:"message"`
 }
 
 // ChannelID is channel.ID with CLN's JSON form.
@@ -117,10 +104,6 @@ type ClosedChannel struct {
 	FundingTxid    string          `json:"funding_txid"`
 	FundingOutnum  uint32          `json:"funding_outnum"`
 	Total          Msat            `json:"total_msat"`
-	FinalToUs      Msat            `json:"final_to_us_msat"`
-	// LastCommitmentTxid is ours, in display order.
-	LastCommitmentTxid string `json:"last_commitment_txid"`
-	CloseCause         string `json:"close_cause"`
 }
 
 type listclosedchannels struct{}

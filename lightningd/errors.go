@@ -4,11 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime"
-	"runtime/debug"
 
 	"github.com/glrecover/glrecover/failure"
-	"github.com/sirupsen/logrus"
 )
 
 // RPCError is an error that lightningd answered.
@@ -20,6 +17,10 @@ type RPCError struct {
 	// Data is the error's data member, nil without one.
 	Data json.RawMessage
 }
+
+// CodeUnknownMethod is what lightningd answers to a method that it does not have
+// (JSON-RPC 2.0).
+const CodeUnknownMethod = -32601
 
 // Error names method, code and lightningd's words.
 func (e *RPCError) Error() string {
@@ -64,22 +65,6 @@ func encodeResult(v any) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// LogPanic logs a recovered panic of the named work with its stack. Arguments
-// are not in it, and of the panic's value only what the runtime says: it may
-// hold what the caller sent.
-func LogPanic(log logrus.FieldLogger, name string, cause any) {
-	text := fmt.Sprintf("a %T", cause)
-	if err, ok := cause.(runtime.Error); ok {
-		text = err.Error()
-	}
-	log.Errorf("panic in %s: %s\n%s", name, text, debug.Stack())
-}
-
-func errPanic(name string) error {
-	return failure.New(failure.Internal, "Please report it with lightningd's log",
-		"%s stopped on an error in glrecover itself; the log has the details", name)
-}
-
 func errTooLarge() error {
 	return failure.New(failure.BackupTooLarge, "Give the absolute path of the backup file instead",
 		"the request is larger than %d MiB", MaxMessage>>20)
@@ -87,7 +72,7 @@ func errTooLarge() error {
 
 func errBusy() error {
 	return failure.New(failure.Busy, "Wait for one of them to end",
-		"%d commands of glrecover are running already", maxMethods)
+		"%d glrecover commands are already running", maxMethods)
 }
 
 func paramsError(found string) error {

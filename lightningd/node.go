@@ -77,6 +77,14 @@ func (c Configs) Number(name string) (int64, bool) {
 	return 0, false
 }
 
+// Msat is the value of an amount and whether it is there.
+func (c Configs) Msat(name string) (Msat, bool) {
+	if v := c[name].Msat; v != nil {
+		return *v, true
+	}
+	return 0, false
+}
+
 // Flag is true for an option without value that is set, and for a boolean one
 // that is true.
 func (c Configs) Flag(name string) bool {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/glrecover/glrecover/failure"
@@ -29,7 +30,7 @@ func ParseParams(raw json.RawMessage, known []Param) (Params, error) {
 		}
 		if list && len(members) > len(known) {
 			return nil, failure.New(failure.InvalidParameter, "The parameters are: "+names(known),
-				"%d parameters given, at most %d known", len(members), len(known))
+				"%d parameters given, at most %d expected", len(members), len(known))
 		}
 		for i, m := range members {
 			name := m.Name
@@ -59,7 +60,7 @@ func (p Params) add(name string, raw json.RawMessage, known []Param) error {
 		return failure.New(failure.InvalidParameter, "", "parameter %q is given twice", name)
 	}
 	if string(raw) == "null" {
-		return failure.New(failure.InvalidParameter, "Leave the parameter out, or give it a value; name the others",
+		return failure.New(failure.InvalidParameter, "Leave the parameter out, or give it a value; give the others by name",
 			"parameter %q is null", name)
 	}
 	p[name] = raw
@@ -88,9 +89,24 @@ func (p Params) String(name string) (string, error) {
 	}
 	var s string
 	if raw[0] != '"' || json.Unmarshal(raw, &s) != nil || s == "" {
-		return "", failure.New(failure.InvalidParameter, "", "parameter %q is not a text", name)
+		return "", failure.New(failure.InvalidParameter, "", "parameter %q is not a string", name)
 	}
 	return s, nil
+}
+
+// Uint is a whole number from 0 to limit, nil where the parameter is missing; the
+// text of one is taken too, as lightning-cli sends it with -o.
+func (p Params) Uint(name string, limit uint64) (*uint64, error) {
+	if len(p[name]) == 0 {
+		return nil, nil
+	}
+	text, err := p.StringOrNumber(name)
+	v, parseErr := strconv.ParseUint(text, 10, 64)
+	if err != nil || parseErr != nil || v > limit {
+		return nil, failure.New(failure.InvalidParameter, fmt.Sprintf("Write a whole number from 0 to %d", limit),
+			"parameter %q is not a whole number in this range", name)
+	}
+	return &v, nil
 }
 
 // StringOrNumber is String, but takes a bare unsigned integer as typed too.
@@ -134,7 +150,7 @@ func (p Params) StringMap(name string) (map[string]string, error) {
 	if !ok {
 		return nil, nil
 	}
-	bad := failure.New(failure.InvalidParameter, "", "parameter %q is not an object of texts", name)
+	bad := failure.New(failure.InvalidParameter, "", "parameter %q is not an object of strings", name)
 	if raw[0] != '{' {
 		return nil, bad
 	}

@@ -27,7 +27,7 @@ func TestParseParamsRefuses(t *testing.T) {
 		`{}`:                                 `missing parameter "backup"`,
 		`[]`:                                 `missing parameter "backup"`,
 		``:                                   `missing parameter "backup"`,
-		`["x",true,true,1]`:                  `4 parameters given, at most 3 known`,
+		`["x",true,true,1]`:                  `4 parameters given, at most 3 expected`,
 		`"x"`:                                `neither an object nor an array`,
 		`null`:                               `neither an object nor an array`,
 		`{"backup":"x","` + strings.Repeat("y", 1000) + `":1}`: `unknown parameter "yyyy`,

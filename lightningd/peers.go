@@ -73,8 +73,7 @@ type GossipChannel struct {
 }
 
 type listchannels struct {
-	Source      string `json:"source,omitempty"`
-	Destination string `json:"destination,omitempty"`
+	Source string `json:"source"`
 }
 
 func (listchannels) Name() string { return "listchannels" }
@@ -82,57 +81,13 @@ func (listchannels) Name() string { return "listchannels" }
 // ListChannelsFrom calls listchannels for the directions that the node
 // announces itself.
 func (c *Client) ListChannelsFrom(ctx context.Context, source channel.PubKey) ([]GossipChannel, error) {
-	return c.listChannels(ctx, listchannels{Source: source.String()})
-}
-
-// ListChannelsTo calls listchannels for the directions that the node's peers
-// announce.
-func (c *Client) ListChannelsTo(ctx context.Context, destination channel.PubKey) ([]GossipChannel, error) {
-	return c.listChannels(ctx, listchannels{Destination: destination.String()})
-}
-
-func (c *Client) listChannels(ctx context.Context, m listchannels) ([]GossipChannel, error) {
 	out, err := get[struct {
 		Channels []GossipChannel `json:"channels"`
-	}](ctx, c, m)
+	}](ctx, c, listchannels{source.String()})
 	if err != nil {
 		return nil, err
 	}
 	return out.Channels, nil
-}
-
-// Connection is the answer to connect.
-type Connection struct {
-	ID       channel.PubKey `json:"id"`
-	Features string         `json:"features"`
-	// Direction is "in" or "out".
-	Direction string  `json:"direction"`
-	Address   Address `json:"address"`
-}
-
-type connect struct {
-	ID   string `json:"id"`
-	Host string `json:"host,omitempty"`
-	Port uint16 `json:"port,omitempty"`
-}
-
-func (connect) Name() string { return "connect" }
-
-// Connect calls connect; host "" lets lightningd find an address.
-func (c *Client) Connect(ctx context.Context, id channel.PubKey, host string, port uint16) (*Connection, error) {
-	return get[Connection](ctx, c, connect{id.String(), host, port})
-}
-
-type disconnect struct {
-	ID    string `json:"id"`
-	Force bool   `json:"force,omitempty"`
-}
-
-func (disconnect) Name() string { return "disconnect" }
-
-// Disconnect calls disconnect; force is needed for a peer with channels.
-func (c *Client) Disconnect(ctx context.Context, id channel.PubKey, force bool) error {
-	return c.call(ctx, disconnect{id.String(), force}, nil)
 }
 
 func optional(id *channel.PubKey) string {

@@ -51,7 +51,7 @@ type Hook struct {
 	// Timeout is how long Call may take before Fallback answers.
 	Timeout time.Duration
 	Call    func(ctx context.Context, payload json.RawMessage) any
-	// Fallback is the answer when Call panics or is late, or the payload
+	// Fallback is the answer when Call panics or takes too long, or the payload
 	// cannot be read.
 	Fallback any
 }
@@ -97,12 +97,14 @@ func (r *Request) Message(text string) {
 }
 
 // Step shows that done of total steps are finished. It does nothing after the
-// answer and for a total of 0.
+// answer and for a total below 2: lightning-cli divides by total-1 to draw its
+// bar and crashes on a total of 1 (CLN v26.06.6, cli/lightning-cli.c,
+// handle_notify), and a num of total or more overruns the bar.
 func (r *Request) Step(done, total uint32) {
-	if total == 0 {
+	if total < 2 {
 		return
 	}
-	// lightningd counts from 0 and shows num+1 of total.
+	// lightningd counts from 0; lightning-cli shows num+1 of total.
 	r.notify("progress", progressParams{ID: r.id, Num: min(max(done, 1), total) - 1, Total: total})
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/glrecover/glrecover/failure"
 	"github.com/niftynei/glightning/glightning"
 	"github.com/niftynei/glightning/jrpc2"
 )
@@ -311,7 +312,7 @@ func (b *bridged) Call() (jrpc2.Result, error) {
 		return nil, errors.New("no such call")
 	}
 	if c.id == nil {
-		_ = s.guard(b.name, func() error { c.entry.topic.Handle(c.params); return nil })
+		_ = failure.Guard(s.plugin.Log, b.name, func() error { c.entry.topic.Handle(c.params); return nil })
 		s.take(b.Handle)
 		return nil, nil
 	}
@@ -327,7 +328,7 @@ func (b *bridged) Call() (jrpc2.Result, error) {
 
 func (s *shim) run(name string, c *call) (json.RawMessage, error) {
 	var result any
-	err := s.guard(name, func() (err error) {
+	err := failure.Guard(s.plugin.Log, name, func() (err error) {
 		switch e := c.entry; {
 		case e.builtin != nil:
 			result, err = e.builtin(c.params)
@@ -353,7 +354,7 @@ func (s *shim) runHook(h *Hook, payload json.RawMessage) any {
 	answer := make(chan any, 1)
 	go func() {
 		result := h.Fallback
-		_ = s.guard(h.Name, func() error { result = h.Call(ctx, payload); return nil })
+		_ = failure.Guard(s.plugin.Log, h.Name, func() error { result = h.Call(ctx, payload); return nil })
 		answer <- result
 	}()
 	select {
@@ -363,17 +364,6 @@ func (s *shim) runHook(h *Hook, payload json.RawMessage) any {
 		s.plugin.Log.Errorf("hook %s: no answer within %v, using the safe one", h.Name, h.Timeout)
 		return h.Fallback
 	}
-}
-
-// guard runs f and turns a panic into an error, which it has logged.
-func (s *shim) guard(name string, f func() error) (err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			LogPanic(s.plugin.Log, name, cause)
-			err = errPanic(name)
-		}
-	}()
-	return f()
 }
 
 // answerAll puts id, code and data back on what glightning answers.

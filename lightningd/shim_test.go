@@ -253,7 +253,11 @@ func TestProgressUsesTheCallersIDAndEndsWithTheAnswer(t *testing.T) {
 		r.Message("looking")
 		r.Step(1, 3)
 		r.Step(9, 3)
+		r.Step(0, 2)
+		// lightning-cli crashes on a total below 2.
 		r.Step(0, 0)
+		r.Step(1, 1)
+		r.Step(2, 1)
 		kept = r
 		return nil, nil
 	})))
@@ -263,12 +267,13 @@ func TestProgressUsesTheCallersIDAndEndsWithTheAnswer(t *testing.T) {
 		{Method: "message", Level: "info", Message: "looking"},
 		{Method: "progress", Num: 0, Total: 3},
 		{Method: "progress", Num: 2, Total: 3},
+		{Method: "progress", Num: 0, Total: 2},
 	}
 	if fmt.Sprint(a.Notes) != fmt.Sprint(want) {
 		t.Errorf("got %+v", a.Notes)
 	}
 	b := n.Call("echo", `{}`)
-	if len(b.Notes) != 3 {
+	if len(b.Notes) != len(want) {
 		t.Errorf("notes of the next call: %+v", b.Notes)
 	}
 }

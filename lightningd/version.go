@@ -23,7 +23,7 @@ var versionForm = regexp.MustCompile(`^(?:[a-z]+-)?v?([0-9]{1,4})\.([0-9]{1,2})(
 func ParseVersion(s string) (Version, error) {
 	m := versionForm.FindStringSubmatch(s)
 	if m == nil {
-		return Version{}, fmt.Errorf("%.40q is not a version of Core Lightning", s)
+		return Version{}, fmt.Errorf("%.40q is not a Core Lightning version", s)
 	}
 	var v Version
 	for i, field := range []*int{&v.Year, &v.Month, &v.Point} {

@@ -25,20 +25,9 @@ type WalletOutput struct {
 	ReservedToBlock uint32 `json:"reserved_to_block"`
 }
 
-// FundsChannel is one channel in listfunds. Stubs have an OurAmount of 0.
-type FundsChannel struct {
-	State         string     `json:"state"`
-	ID            *ChannelID `json:"channel_id"`
-	OurAmount     Msat       `json:"our_amount_msat"`
-	Amount        Msat       `json:"amount_msat"`
-	FundingTxid   string     `json:"funding_txid"`
-	FundingOutnum uint32     `json:"funding_output"`
-}
-
 // Funds is listfunds.
 type Funds struct {
-	Outputs  []WalletOutput `json:"outputs"`
-	Channels []FundsChannel `json:"channels"`
+	Outputs []WalletOutput `json:"outputs"`
 }
 
 type listfunds struct {
@@ -50,6 +39,59 @@ func (listfunds) Name() string { return "listfunds" }
 // ListFunds calls listfunds; spent includes outputs that are spent.
 func (c *Client) ListFunds(ctx context.Context, spent bool) (*Funds, error) {
 	return get[Funds](ctx, c, listfunds{spent})
+}
+
+// ChainMove is one entry of listchainmoves: an output that came or went.
+type ChainMove struct {
+	// Account is "wallet", "external" or a channel id; Origin, where it is
+	// given, is the account that paid.
+	Account string `json:"account_id"`
+	Origin  string `json:"originating_account"`
+	Tag     string `json:"primary_tag"`
+	// UTXO is "txid:vout"; SpendingTxid is what spent it, in display order, ""
+	// where it came.
+	UTXO         string `json:"utxo"`
+	SpendingTxid string `json:"spending_txid"`
+}
+
+type listchainmoves struct{}
+
+func (listchainmoves) Name() string { return "listchainmoves" }
+
+// ListChainMoves calls listchainmoves (v25.09 and later).
+func (c *Client) ListChainMoves(ctx context.Context) ([]ChainMove, error) {
+	out, err := get[struct {
+		Moves []ChainMove `json:"chainmoves"`
+	}](ctx, c, listchainmoves{})
+	if err != nil {
+		return nil, err
+	}
+	return out.Moves, nil
+}
+
+// Transaction is one entry of listtransactions, as far as it is used.
+type Transaction struct {
+	// Hash is in display order.
+	Hash    string `json:"hash"`
+	Outputs []struct {
+		Index uint32 `json:"index"`
+	} `json:"outputs"`
+}
+
+type listtransactions struct{}
+
+func (listtransactions) Name() string { return "listtransactions" }
+
+// ListTransactions calls listtransactions: what pays to the wallet, and what
+// lightningd sent or watches. Transactions of others are among them.
+func (c *Client) ListTransactions(ctx context.Context) ([]Transaction, error) {
+	out, err := get[struct {
+		Transactions []Transaction `json:"transactions"`
+	}](ctx, c, listtransactions{})
+	if err != nil {
+		return nil, err
+	}
+	return out.Transactions, nil
 }
 
 // Feerates are lightningd's estimates in sat per 1000 weight; 0 where it has
@@ -84,6 +126,27 @@ func (c *Client) Feerates(ctx context.Context) (*Feerates, error) {
 	return &out.PerKW, nil
 }
 
+type parsefeerate struct {
+	Feerate string `json:"feerate_str"`
+}
+
+func (parsefeerate) Name() string { return "parsefeerate" }
+
+// ParseFeerate calls parsefeerate: what a feerate by CLN's text is now, in sat per
+// 1000 weight; an error where there is no estimate.
+func (c *Client) ParseFeerate(ctx context.Context, text string) (uint32, error) {
+	out, err := get[struct {
+		PerKW uint32 `json:"perkw"`
+	}](ctx, c, parsefeerate{text})
+	if err != nil {
+		return 0, err
+	}
+	if out.PerKW == 0 {
+		return 0, fmt.Errorf("lightningd: parsefeerate: no feerate %q", text)
+	}
+	return out.PerKW, nil
+}
+
 // NewAddress is a fresh address of the wallet in both forms; lightningd watches
 // both.
 type NewAddress struct {
@@ -109,76 +172,6 @@ type Reservation struct {
 	WasReserved     bool   `json:"was_reserved"`
 	Reserved        bool   `json:"reserved"`
 	ReservedToBlock uint32 `json:"reserved_to_block"`
-}
-
-// FundedPSBT is the answer to fundpsbt and utxopsbt.
-type FundedPSBT struct {
-	// PSBT is base64.
-	PSBT string `json:"psbt"`
-	// FeeratePerKW is in sat per 1000 weight.
-	FeeratePerKW         uint32        `json:"feerate_per_kw"`
-	EstimatedFinalWeight uint32        `json:"estimated_final_weight"`
-	Excess               Msat          `json:"excess_msat"`
-	ChangeOutnum         *uint32       `json:"change_outnum"`
-	Reservations         []Reservation `json:"reservations"`
-}
-
-// Funding says what fundpsbt and utxopsbt should pay for.
-type Funding struct {
-	// AmountSat is what the inputs must be worth besides fees; nil takes all.
-	AmountSat *uint64
-	// Feerate is CLN's text: "253perkw", "urgent", ...
-	Feerate string
-	// StartWeight is the weight of the transaction besides these inputs.
-	StartWeight uint32
-	// ReserveBlocks is how long the inputs are reserved; 0 for not at all.
-	ReserveBlocks uint32
-	// MinConf is for fundpsbt: the confirmations that an input must have.
-	MinConf uint32
-	// Locktime is the transaction's, nil for lightningd's choice.
-	Locktime *uint32
-	// ExcessAsChange adds a change output.
-	ExcessAsChange bool
-}
-
-type fundpsbt struct {
-	Satoshi        string  `json:"satoshi"`
-	Feerate        string  `json:"feerate"`
-	StartWeight    uint32  `json:"startweight"`
-	MinConf        uint32  `json:"minconf"`
-	Reserve        uint32  `json:"reserve"`
-	Locktime       *uint32 `json:"locktime,omitempty"`
-	ExcessAsChange bool    `json:"excess_as_change"`
-}
-
-func (fundpsbt) Name() string { return "fundpsbt" }
-
-// FundPSBT calls fundpsbt: lightningd chooses the inputs.
-func (c *Client) FundPSBT(ctx context.Context, f Funding) (*FundedPSBT, error) {
-	return get[FundedPSBT](ctx, c, fundpsbt{
-		satoshi(f.AmountSat), f.Feerate, f.StartWeight, f.MinConf, f.ReserveBlocks, f.Locktime, f.ExcessAsChange,
-	})
-}
-
-type utxopsbt struct {
-	Satoshi        string   `json:"satoshi"`
-	Feerate        string   `json:"feerate"`
-	StartWeight    uint32   `json:"startweight"`
-	UTXOs          []string `json:"utxos"`
-	Reserve        uint32   `json:"reserve"`
-	ReservedOK     bool     `json:"reservedok"`
-	Locktime       *uint32  `json:"locktime,omitempty"`
-	ExcessAsChange bool     `json:"excess_as_change"`
-}
-
-func (utxopsbt) Name() string { return "utxopsbt" }
-
-// UTXOPSBT calls utxopsbt with these wallet outputs; reservedOK takes reserved
-// ones too.
-func (c *Client) UTXOPSBT(ctx context.Context, f Funding, utxos []wire.OutPoint, reservedOK bool) (*FundedPSBT, error) {
-	return get[FundedPSBT](ctx, c, utxopsbt{
-		satoshi(f.AmountSat), f.Feerate, f.StartWeight, outpoints(utxos), f.ReserveBlocks, reservedOK, f.Locktime, f.ExcessAsChange,
-	})
 }
 
 type reserveinputs struct {
@@ -234,56 +227,6 @@ func (c *Client) SignPSBT(ctx context.Context, psbt string, only ...uint32) (sig
 		return "", err
 	}
 	return out.Signed, nil
-}
-
-// Sent is a transaction that lightningd published.
-type Sent struct {
-	// Tx is the serialised transaction in hex, Txid in display order.
-	Tx   string `json:"tx"`
-	Txid string `json:"txid"`
-	PSBT string `json:"psbt"`
-}
-
-type sendpsbt struct {
-	PSBT    string `json:"psbt"`
-	Reserve uint32 `json:"reserve,omitempty"`
-}
-
-func (sendpsbt) Name() string { return "sendpsbt" }
-
-// SendPSBT finalises and publishes a signed PSBT.
-func (c *Client) SendPSBT(ctx context.Context, psbt string, reserveBlocks uint32) (*Sent, error) {
-	return get[Sent](ctx, c, sendpsbt{psbt, reserveBlocks})
-}
-
-type withdraw struct {
-	Destination string   `json:"destination"`
-	Satoshi     string   `json:"satoshi"`
-	Feerate     string   `json:"feerate,omitempty"`
-	UTXOs       []string `json:"utxos,omitempty"`
-}
-
-func (withdraw) Name() string { return "withdraw" }
-
-// Withdraw sends sat (nil: all) from the wallet, from these outputs only where
-// any are given; feerate "" is CLN's default.
-func (c *Client) Withdraw(ctx context.Context, destination string, sat *uint64, feerate string, utxos ...wire.OutPoint) (*Sent, error) {
-	return get[Sent](ctx, c, withdraw{destination, satoshi(sat), feerate, outpoints(utxos)})
-}
-
-func satoshi(sat *uint64) string {
-	if sat == nil {
-		return "all"
-	}
-	return fmt.Sprintf("%dsat", *sat)
-}
-
-func outpoints(ops []wire.OutPoint) []string {
-	var out []string
-	for _, op := range ops {
-		out = append(out, fmt.Sprintf("%s:%d", op.Hash, op.Index))
-	}
-	return out
 }
 
 // Outpoint is the output's place; the error is for a txid that is no hash.

@@ -10,7 +10,7 @@ import (
 	"github.com/glrecover/glrecover/channel"
 )
 
-// Keys are the public data beside the backup that a classification uses. The
+// Keys are the public data besides the backup that a classification uses. The
 // zero value is allowed: then only what needs no key of ours is recognised.
 type Keys struct {
 	// Ours are our basepoints and funding key of this channel; zero where the
@@ -23,6 +23,10 @@ type Keys struct {
 	// elsewhere (channel_reestablish of a peer that tells the truth there);
 	// they are tried on commitments that the backup does not know.
 	PeerPoints []channel.PubKey
+	// Hashes are payment hashes whose preimages are known. HTLCs of the peer
+	// with them are recognised on commitments of the peer that the backup does
+	// not hold.
+	Hashes [][32]byte
 	// IsOurs reports whether this node's wallet has a script; nil where that
 	// cannot be told, then our shutdown script counts as the wallet's.
 	IsOurs func(pkScript []byte) bool
@@ -59,7 +63,7 @@ func Classify(ch *channel.Channel, keys Keys, tx *wire.MsgTx) (*Close, error) {
 		return c, c.other(ch, keys, len(tx.TxIn))
 	}
 	if keys.Ours == (channel.Basepoints{}) {
-		c.Reason = "a commitment; whose and which one cannot be told without our keys"
+		c.Reason = "a commitment; without our keys it is unknown whose and which one"
 		return c, nil
 	}
 	c.Number, c.HasNumber = hidden^bolt3.ChannelObscurer(ch, keys.Ours), true
@@ -69,7 +73,7 @@ func Classify(ch *channel.Channel, keys Keys, tx *wire.MsgTx) (*Close, error) {
 // commitment looks for the side and age of a transaction that has the marks of
 // a commitment.
 func (c *Close) commitment(ch *channel.Channel, keys Keys) error {
-	m, err := newMatcher(ch, keys.Ours)
+	m, err := newMatcher(ch, keys)
 	if err != nil {
 		return err
 	}
@@ -89,7 +93,7 @@ func (c *Close) commitment(ch *channel.Channel, keys Keys) error {
 		}
 		c.Number = cand.number
 		c.accept(m, cand.side, cand.point, tmpl, EvidencePoint)
-		c.Reason = fmt.Sprintf("an output commits to the per-commitment point of %s commitment %d", whose(cand.side), cand.number)
+		c.Reason = fmt.Sprintf("an output uses the per-commitment point of %s commitment %d", whose(cand.side), cand.number)
 		if cand.number != number {
 			c.Reason += fmt.Sprintf(", though the hidden number reads %d", number)
 		}
@@ -120,7 +124,7 @@ func (c *Close) commitment(ch *channel.Channel, keys Keys) error {
 			return nil
 		}
 	}
-	c.Reason = fmt.Sprintf("it has the marks of commitment %d, but no output of it can be named", number)
+	c.Reason = fmt.Sprintf("it looks like commitment %d, but none of its outputs can be identified", number)
 	return nil
 }
 
@@ -160,19 +164,19 @@ func (c *Close) finish() {
 			c.Reason += ", but its secret is not in the backup"
 		}
 	case TheirsFuture:
-		c.Reason += "; it is newer than the backup, which cannot tell whether the peer has revoked it since"
+		c.Reason += "; it is newer than the backup, so it is unknown whether the peer has revoked it since"
 	case OursFuture:
 		c.Reason += "; it is newer than the backup"
 	case OursOld:
-		c.Reason += "; we have revoked it, the peer can take all of it"
+		c.Reason += "; we have revoked it, so the peer can take all of it"
 	case TheirsCurrent, TheirsPrevious:
-		c.Reason += "; the peer may have revoked it after the backup was written, which the backup cannot tell"
+		c.Reason += "; the peer may have revoked it after the backup was written"
 	case OursCurrent, OursNext:
 		c.Reason += "; if it was revoked after the backup was written, the peer can take all of it"
 	case Mutual, Splice, Unknown:
 	}
 	if n := len(c.Unnamed()); n > 0 {
-		c.Reason += fmt.Sprintf("; %d of its outputs cannot be named", n)
+		c.Reason += fmt.Sprintf("; %d of its outputs cannot be identified", n)
 	}
 }
 
@@ -187,6 +191,12 @@ func whose(side channel.Side) string {
 // publisher.
 func (o *Output) claim(c *Close, typ channel.Type, side channel.Side) {
 	ours := side == channel.Local
+	if o.HTLC != nil {
+		o.Direction = Received
+		if ours == (o.Role == OfferedHTLC) {
+			o.Direction = Sent
+		}
+	}
 	wait := uint32(0)
 	if typ.HasAnchors() {
 		wait = 1
@@ -230,13 +240,13 @@ func (o *Output) claim(c *Close, typ channel.Type, side channel.Side) {
 		case OursCurrent, OursNext, TheirsCurrent, TheirsPrevious, TheirsFuture, Mutual, Splice, Unknown:
 		}
 		o.CSV, o.SecondStage = wait, ours
-		if ours == (o.Role == OfferedHTLC) {
+		if o.Direction == Sent {
 			o.take(OwnerEither, BySweep, PathTimeout)
 			o.CLTV = o.HTLC.CLTVExpiry
 		} else {
 			o.take(OwnerEither, BySweep, PathSuccess)
 		}
-	case Closing, NewFunding, Unnamed:
+	case HTLCTransaction, Closing, NewFunding, Unnamed:
 	}
 }
 

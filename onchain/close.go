@@ -45,8 +45,11 @@ type Output struct {
 	Owner         Owner
 	Claimant      Claimant
 	Path          Path
-	// HTLC is set for the two HTLC roles.
+	// HTLC is set for the two HTLC roles, and where it is known for the output
+	// of an HTLC transaction. Its expiry is 0 where only the hash is known.
 	HTLC *channel.HTLC
+	// Direction is set with HTLC.
+	Direction Direction
 	// CSV is the confirmations of the close that our claim of this output has
 	// to wait for (BIP 68, blocks); CLTV the height before which it is
 	// invalid. 0 means none.
@@ -88,17 +91,6 @@ func (c *Close) Mine() []*Output {
 	return out
 }
 
-// ClaimSat sums the outputs of a path, in sat.
-func (c *Close) ClaimSat(path Path) uint64 {
-	var sum uint64
-	for i := range c.Outputs {
-		if c.Outputs[i].Path == path {
-			sum += c.Outputs[i].ValueSat
-		}
-	}
-	return sum
-}
-
 // Unnamed are the outputs that nothing explains.
 func (c *Close) Unnamed() []*Output {
 	var out []*Output
@@ -108,15 +100,4 @@ func (c *Close) Unnamed() []*Output {
 		}
 	}
 	return out
-}
-
-// OurAnchor is the anchor that our funding key can spend, to pay for the
-// close; nil where there is none.
-func (c *Close) OurAnchor() *Output {
-	for i := range c.Outputs {
-		if c.Outputs[i].Path == PathAnchor {
-			return &c.Outputs[i]
-		}
-	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/btcsuite/btcd/wire"
 
 	"github.com/glrecover/glrecover/bolt3"
+	"github.com/glrecover/glrecover/bolt3/bolt3test"
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/onchain"
 )
@@ -62,7 +63,7 @@ func TestEveryRevokedCommitmentIsCheating(t *testing.T) {
 			if c.Kind != onchain.TheirsRevoked || !c.Cheated() || c.Number != n || c.Evidence != onchain.EvidencePoint || !c.HasSecret {
 				// A first commitment that pays us all has no output that
 				// commits to the point.
-				if built.FindOutput(bolt3.ToLocalOutput) < 0 && c.Kind == onchain.TheirsRevoked && c.Evidence == onchain.EvidenceToRemote {
+				if bolt3test.Output(built, bolt3.ToLocalOutput) < 0 && c.Kind == onchain.TheirsRevoked && c.Evidence == onchain.EvidenceToRemote {
 					continue
 				}
 				t.Fatalf("%s, %d: %s by %s: %s", g.name, n, c.Kind, c.Evidence, c.Reason)
@@ -153,7 +154,7 @@ func TestPeersCommitmentFromAfterTheSnapshot(t *testing.T) {
 		if len(c.Unnamed()) != unnamed {
 			t.Errorf("%s: %d unnamed outputs", name, len(c.Unnamed()))
 		}
-		if !strings.Contains(c.Reason, fmt.Sprintf("%d of its outputs cannot be named", unnamed)) || !strings.Contains(c.Reason, "newer than the backup") {
+		if !strings.Contains(c.Reason, fmt.Sprintf("%d of its outputs cannot be identified", unnamed)) || !strings.Contains(c.Reason, "newer than the backup") {
 			t.Errorf("%s: reason %q", name, c.Reason)
 		}
 

@@ -14,10 +14,11 @@ import (
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/keychain"
 	"github.com/glrecover/glrecover/onchain"
+	"github.com/glrecover/glrecover/testdata"
 	"github.com/glrecover/glrecover/vlsstate"
 )
 
-const corpus = "../testdata/corpus"
+var corpus = testdata.Corpus()
 
 // vectorCommit is one rebuilt commitment of the corpus.
 type vectorCommit struct {
@@ -98,11 +99,11 @@ func parseTx(t testing.TB, s string) *wire.MsgTx {
 
 func channelsOf(t testing.TB, name, file string) []*channel.Channel {
 	t.Helper()
-	parse := vlsstate.Parse
+	raw := read(t, name, file)
 	if strings.HasPrefix(file, "signer_state") {
-		parse = vlsstate.ParseState
+		raw = testdata.Wrapped(t, raw)
 	}
-	b, err := parse(read(t, name, file))
+	b, err := vlsstate.Read(bytes.NewReader(raw))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,6 @@
 // Package onchain says what a transaction that spends a channel's funding
 // output is (a mutual close, our commitment, the peer's, a revoked one, a
-// splice) and what each of its outputs is: whose, worth how much, claimable by
+// splice) and what each of its outputs is: whose, of which value, claimable by
 // whom, how and from when.
 //
 // It judges by evidence: the outputs that our public keys and the points in the

@@ -92,12 +92,26 @@ const (
 	ToRemoteAnchor Role = "to_remote_anchor"
 	OfferedHTLC    Role = "offered_htlc"
 	ReceivedHTLC   Role = "received_htlc"
+	// HTLCTransaction is the output of an HTLC-timeout or HTLC-success
+	// transaction.
+	HTLCTransaction Role = "htlc_transaction"
 	// Closing is an output of a mutual close.
 	Closing Role = "closing"
 	// NewFunding is the new 2-of-2 of a splice.
 	NewFunding Role = "funding"
 	// Unnamed is an output that nothing in hand explains.
 	Unnamed Role = "unknown"
+)
+
+// Direction is an HTLC as the user sees it, whoever published it.
+type Direction string
+
+// Directions of HTLCs.
+const (
+	// Sent: we offered it, and get it back if it expires.
+	Sent Direction = "sent"
+	// Received: the peer offered it, and it is ours with the preimage.
+	Received Direction = "received"
 )
 
 // Owner is who an output belongs to.

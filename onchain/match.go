@@ -14,19 +14,20 @@ import (
 
 // matcher names outputs of commitments of one channel.
 type matcher struct {
-	ch   *channel.Channel
-	ours channel.Basepoints
+	ch     *channel.Channel
+	ours   channel.Basepoints
+	hashes [][32]byte
 }
 
-func newMatcher(ch *channel.Channel, ours channel.Basepoints) (*matcher, error) {
-	for _, side := range []channel.Basepoints{ours, ch.Remote} {
+func newMatcher(ch *channel.Channel, keys Keys) (*matcher, error) {
+	for _, side := range []channel.Basepoints{keys.Ours, ch.Remote} {
 		for _, k := range []channel.PubKey{side.Funding, side.Revocation, side.Payment, side.HTLC, side.Delayed} {
 			if _, err := k.Point(); err != nil {
 				return nil, fmt.Errorf("channel keys: %w", err)
 			}
 		}
 	}
-	return &matcher{ch: ch, ours: ours}, nil
+	return &matcher{ch: ch, ours: keys.Ours, hashes: keys.Hashes}, nil
 }
 
 // kind is the age of a commitment, by the snapshot's numbers.
@@ -167,7 +168,7 @@ func (m *matcher) template(side channel.Side, n uint64, point *channel.PubKey) (
 	if err != nil {
 		return nil, fmt.Errorf("per-commitment point: %w", err)
 	}
-	keys, err := bolt3.DeriveKeys(m.ch.Type, broadcaster, countersigner, p)
+	keys, err := bolt3.DeriveKeys(m.ch.Type, broadcaster, countersigner, p, true)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +220,16 @@ func (t *template) addHTLCs(m *matcher, side channel.Side, n uint64, keys bolt3.
 			}
 		}
 	}
-	return addHTLCs(&t.spare, m.ch.Type, keys, all)
+	if err := addHTLCs(&t.spare, m.ch.Type, keys, all); err != nil || side == channel.Local {
+		return err
+	}
+	// On the peer's commitment the script of an HTLC that it offered follows
+	// from the hash alone; its value is the output's. These come last.
+	var hashed []roleHTLC
+	for _, hash := range m.hashes {
+		hashed = append(hashed, roleHTLC{OfferedHTLC, channel.HTLC{PaymentHash: hash}})
+	}
+	return addHTLCs(&t.spare, m.ch.Type, keys, hashed)
 }
 
 // stored is the snapshot's commitment of a kind, or nil.
@@ -279,7 +289,7 @@ func addHTLCs(to *[]expected, typ channel.Type, keys bolt3.Keys, htlcs []roleHTL
 }
 
 func (e *expected) fits(o *Output) bool {
-	return bytes.Equal(e.pkScript, o.PkScript) && (e.htlc == nil || e.htlc.ValueSat == o.ValueSat)
+	return bytes.Equal(e.pkScript, o.PkScript) && (e.htlc == nil || e.htlc.ValueSat == 0 || e.htlc.ValueSat == o.ValueSat)
 }
 
 // byPoint reports whether any output's script commits to the point.
@@ -336,5 +346,10 @@ func (t *template) name(outputs []Output) {
 }
 
 func (o *Output) be(e *expected) {
-	o.Role, o.WitnessScript, o.HTLC = e.role, e.witness, e.htlc
+	o.Role, o.WitnessScript = e.role, e.witness
+	if e.htlc != nil {
+		htlc := *e.htlc
+		htlc.ValueSat = o.ValueSat
+		o.HTLC = &htlc
+	}
 }

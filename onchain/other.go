@@ -33,13 +33,13 @@ func (c *Close) other(ch *channel.Channel, keys Keys, inputs int) error {
 	case len(c.Outputs) > 2:
 		c.Reason = "no commitment, and a mutual close has at most two outputs"
 	case strange:
-		c.Reason = "a mutual close, or a splice with new funding keys: it pays to a P2WSH that nothing in hand explains"
+		c.Reason = "a mutual close, or a splice with new funding keys: it pays to an unknown P2WSH"
 	case known:
 		c.close()
-		c.Evidence, c.Reason = EvidenceScript, "a mutual close: it pays to a script that we know"
+		c.Evidence, c.Reason = EvidenceScript, "a mutual close: it pays to a script of ours"
 	default:
 		c.close()
-		c.Evidence, c.Reason = EvidenceShape, "a mutual close by its shape; which output is ours cannot be told"
+		c.Evidence, c.Reason = EvidenceShape, "it looks like a mutual close; it is unknown which output is ours"
 	}
 	return nil
 }

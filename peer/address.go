@@ -54,7 +54,7 @@ func (a Address) check() error {
 	}
 	if ip, err := netip.ParseAddr(a.Host); err == nil {
 		if ip.Zone() != "" {
-			return fmt.Errorf("%w: an address with a zone means nothing elsewhere", ErrAddress)
+			return fmt.Errorf("%w: an address with a zone is meaningless on another machine", ErrAddress)
 		}
 		return nil
 	}

@@ -13,7 +13,7 @@ import (
 
 // Decide sees the peer's numbers for the channel before anything is sent on it
 // and says whether to go on. The reason is kept in Outcome.Reason; for a peer
-// that lost state it is "peer_stale" (see DecideFreshness).
+// that lost state it is "peer_stale".
 type Decide func(Reestablish) (proceed bool, reason string)
 
 // Ask is one request to close.
@@ -92,9 +92,9 @@ func (c *Client) askClose(ctx context.Context, t Target, ask Ask, o *Outcome) er
 		return err
 	}
 	defer s.close()
-	s.nudge()
+	s.ping()
 
-	err = s.awaitNumbers(ctx, ask.Channel, &o.Heard)
+	err = s.awaitReestablish(ctx, ask.Channel, &o.Heard)
 	switch {
 	case errors.Is(err, errTimeout) && !s.alive:
 		return endf(Silent, "nothing after init")
@@ -134,8 +134,8 @@ func (c *Client) askClose(ctx context.Context, t Target, ask Ask, o *Outcome) er
 	return s.awaitClosing(ctx, ask.Channel, answer, o)
 }
 
-// awaitNumbers reads until the peer's channel_reestablish for the channel.
-func (s *session) awaitNumbers(ctx context.Context, id channel.ID, heard *Heard) error {
+// awaitReestablish reads until the peer's channel_reestablish for the channel.
+func (s *session) awaitReestablish(ctx context.Context, id channel.ID, heard *Heard) error {
 	return s.read(ctx, time.Now().Add(s.timeouts.Reestablish), heard, func(in inbound) (bool, error) {
 		switch {
 		case in.reestablish != nil:

@@ -446,7 +446,7 @@ func TestTheWrongNodeAtTheAddressIsNamed(t *testing.T) {
 		"fifty zeros":            strings.Repeat("\x00", 50),
 		"a server that hangs up": "",
 	} {
-		n, err := client(t).Numbers(testCtx(t), rawServer(t, func(c net.Conn) {
+		n, err := client(t).Read(testCtx(t), rawServer(t, func(c net.Conn) {
 			buf := make([]byte, 50)
 			_, _ = c.Read(buf)
 			_, _ = c.Write([]byte(reply))
@@ -457,7 +457,7 @@ func TestTheWrongNodeAtTheAddressIsNamed(t *testing.T) {
 	}
 
 	n, err := client(t, func(c *Config) { c.Timeouts.Handshake = 50 * time.Millisecond }).
-		Numbers(testCtx(t), rawServer(t, func(c net.Conn) {
+		Read(testCtx(t), rawServer(t, func(c net.Conn) {
 			_, _ = c.Read(make([]byte, 1))
 			_, _ = c.Read(make([]byte, 100))
 			_, _ = c.Read(make([]byte, 1))

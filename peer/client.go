@@ -50,7 +50,7 @@ type Timeouts struct {
 	// Reestablish is for the peer's channel_reestablish after init. CLN and lnd
 	// send it within 0.1 s.
 	Reestablish time.Duration
-	// Quiet is the silence after which Numbers takes the peer to have finished.
+	// Quiet is the silence after which Read takes the peer to have finished.
 	Quiet time.Duration
 	// Answer is for the peer's answer to our channel_reestablish.
 	Answer time.Duration
@@ -112,7 +112,7 @@ type Client struct {
 	log      logrus.FieldLogger
 }
 
-// ErrArgument is matched by the errors of New, Numbers and AskClose that blame
+// ErrArgument is matched by the errors of New, Read and AskClose that blame
 // what the caller gave.
 var ErrArgument = errors.New("peer: argument cannot be used")
 

@@ -144,7 +144,7 @@ func TestWithAlwaysUseProxyNothingGoesAroundIt(t *testing.T) {
 				_, port, _ := net.SplitHostPort(proxy.addr)
 				c := client(t, func(c *Config) { c.Proxy = net.JoinHostPort(proxyHost, port); c.AlwaysUseProxy = true })
 				dials, queries := watchNetwork(t, c)
-				n, err := c.Numbers(testCtx(t), Target{Node: st.target.Node, Address: Address{Host: tc.host, Port: 9735}}, chanA)
+				n, err := c.Read(testCtx(t), Target{Node: st.target.Node, Address: Address{Host: tc.host, Port: 9735}}, chanA)
 				if err != nil || n.Result != Read || len(n.Channels) != 1 {
 					t.Fatalf("%+v, %v", n, err)
 				}
@@ -168,15 +168,15 @@ func TestWithoutAlwaysUseProxyOnlyOnionsGoThroughIt(t *testing.T) {
 	c := client(t, func(c *Config) { c.Proxy = proxy.addr })
 	dials, queries := watchNetwork(t, c)
 
-	n, err := c.Numbers(testCtx(t), st.target, chanA)
+	n, err := c.Read(testCtx(t), st.target, chanA)
 	if err != nil || n.Result != Read || len(proxy.asked()) != 0 || len(dials()) != 1 {
 		t.Errorf("clearnet: %v, %v, proxy asked for %q, dialled %q", n.Result, err, proxy.asked(), dials())
 	}
-	n, err = c.Numbers(testCtx(t), Target{Node: st.target.Node, Address: Address{Host: onionHost, Port: 9735}}, chanA)
+	n, err = c.Read(testCtx(t), Target{Node: st.target.Node, Address: Address{Host: onionHost, Port: 9735}}, chanA)
 	if err != nil || n.Result != Read || len(proxy.asked()) != 1 || len(queries()) != 0 {
 		t.Errorf("onion: %v, %v, proxy asked for %q, queries %q", n.Result, err, proxy.asked(), queries())
 	}
-	n, err = c.Numbers(testCtx(t), Target{Node: st.target.Node, Address: Address{Host: "no-such-host.example.com", Port: 9735}})
+	n, err = c.Read(testCtx(t), Target{Node: st.target.Node, Address: Address{Host: "no-such-host.example.com", Port: 9735}})
 	if err != nil || n.Result != Unreachable || len(queries()) == 0 {
 		t.Errorf("a name without proxy goes to the resolver: %v, %v, queries %q", n.Result, err, queries())
 	}
@@ -193,7 +193,7 @@ func TestAProxyThatRefusesIsUnreachableAndNothingElseIsTried(t *testing.T) {
 	for name, addr := range map[string]string{"it refuses": proxy.addr, "it is not there": closed.Addr().String()} {
 		c := client(t, func(c *Config) { c.Proxy = addr; c.AlwaysUseProxy = true })
 		dials, _ := watchNetwork(t, c)
-		n, err := c.Numbers(testCtx(t), st.target)
+		n, err := c.Read(testCtx(t), st.target)
 		if err != nil || n.Result != Unreachable || n.Reason == "" {
 			t.Errorf("%s: %v, %v", name, n.Result, err)
 		}
@@ -206,7 +206,7 @@ func TestAProxyThatRefusesIsUnreachableAndNothingElseIsTried(t *testing.T) {
 func TestAnOnionWithoutProxyIsUnreachableAndSaysWhatIsMissing(t *testing.T) {
 	c := client(t)
 	dials, queries := watchNetwork(t, c)
-	n, err := c.Numbers(testCtx(t), Target{Node: channel.PubKeyOf(theirKey.PubKey()), Address: Address{Host: onionHost, Port: 9735}})
+	n, err := c.Read(testCtx(t), Target{Node: channel.PubKeyOf(theirKey.PubKey()), Address: Address{Host: onionHost, Port: 9735}})
 	if err != nil || n.Result != Unreachable || !strings.Contains(n.Reason, "proxy") || len(dials())+len(queries()) != 0 {
 		t.Errorf("%+v, %v, dialled %q, queried %q", n, err, dials(), queries())
 	}
@@ -234,7 +234,7 @@ func TestIPv6(t *testing.T) {
 			go func() { _, _ = io.Copy(c, up); _ = c.Close() }()
 		}
 	}()
-	n, err := client(t).Numbers(testCtx(t), Target{Node: st.target.Node, Address: addressOf(t, l.Addr())}, chanA)
+	n, err := client(t).Read(testCtx(t), Target{Node: st.target.Node, Address: addressOf(t, l.Addr())}, chanA)
 	if err != nil || n.Result != Read || len(n.Channels) != 1 {
 		t.Errorf("%+v, %v", n, err)
 	}

@@ -1,7 +1,7 @@
 // Package peer holds one BOLT 8 session with a channel peer, as our node. It
 // does three things and no more:
 //
-//   - [Client.Numbers] reads what the peer says unasked after init: its
+//   - [Client.Read] reads what the peer says unasked after init: its
 //     channel_reestablish for every channel, the peer-storage blob that it kept
 //     for us, its warnings and errors.
 //   - [Client.AskClose] asks the peer to close one channel, in the one order

@@ -20,12 +20,12 @@ const (
 	FalseProof VerdictKind = "false_proof"
 	// Older: the backup is older than what the peer has.
 	Older VerdictKind = "older"
-	// NotRefuted: the peer's numbers fit the backup. That never proves that
+	// NotRefuted: the peer's numbers match the backup. That never proves that
 	// the backup is current.
 	NotRefuted VerdictKind = "not_refuted"
 )
 
-// Proof is what your_last_per_commitment_secret is worth.
+// Proof is what your_last_per_commitment_secret proves.
 type Proof string
 
 // Values of Proof.
@@ -92,25 +92,25 @@ func Freshness(ch *channel.Channel, r Reestablish, perCommitmentSecret func(n ui
 	}
 	switch {
 	case nc == 0:
-		v.Kind, v.Reason = PeerStale, "the peer says that it lost its own state"
+		v.Kind, v.Reason = PeerStale, "the peer says that it has lost its own data"
 	case nc <= revoked:
 		v.Kind = PeerStale
-		v.Reason = fmt.Sprintf("the peer stands at its commitment %d and the backup proves that it revoked %d", nc-1, revoked-1)
+		v.Reason = fmt.Sprintf("the peer reports its commitment %d, but the backup proves that it revoked %d", nc-1, revoked-1)
 	case c > 1 && nc < c-1:
 		v.Kind = PeerStale
-		v.Reason = fmt.Sprintf("the peer stands at its commitment %d and the backup has its commitment %d", nc-1, c-1)
+		v.Reason = fmt.Sprintf("the peer reports its commitment %d, but the backup has its commitment %d", nc-1, c-1)
 	case h > 2 && nr < h-2:
 		v.Kind = PeerStale
-		v.Reason = fmt.Sprintf("the peer has %d revocations of ours and must have %d to have signed our commitment %d", nr, h-2, h-1)
+		v.Reason = fmt.Sprintf("the peer reports %d revocations of ours, but needs %d to have signed our commitment %d", nr, h-2, h-1)
 	case nc > maxCommitments || nr > maxCommitments || v.Proof == ProofFalse:
 		v.Kind, v.Proof = FalseProof, ProofFalse
-		v.Reason = fmt.Sprintf("the peer says that it has %d revocations of ours and its proof is not our secret", nr)
+		v.Reason = fmt.Sprintf("the peer reports %d revocations of ours, but its proof is not our secret", nr)
 	case v.CounterpartyOlderBy > 0 || v.HolderOlderBy > 0:
 		v.Kind = Older
 		v.Reason = fmt.Sprintf("the backup is older than the peer by %d of its commitments and %d of ours",
 			v.CounterpartyOlderBy, v.HolderOlderBy)
 	default:
-		v.Kind, v.Reason = NotRefuted, "the peer's numbers fit the backup"
+		v.Kind, v.Reason = NotRefuted, "the peer's numbers match the backup"
 	}
 	return v
 }
@@ -148,13 +148,4 @@ func proofOf(r Reestablish, perCommitmentSecret func(n uint64) [32]byte) Proof {
 		return ProofNone
 	}
 	return ProofValid
-}
-
-// DecideFreshness is the Decide of money rule 2: nothing is sent to a peer that
-// is itself behind; its reason begins with the verdict's name.
-func DecideFreshness(ch *channel.Channel, perCommitmentSecret func(n uint64) [32]byte) Decide {
-	return func(r Reestablish) (bool, string) {
-		v := Freshness(ch, r, perCommitmentSecret)
-		return v.Kind != PeerStale, string(v.Kind) + ": " + v.Reason
-	}
 }

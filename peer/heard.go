@@ -3,6 +3,7 @@ package peer
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/glrecover/glrecover/channel"
 )
@@ -96,18 +97,6 @@ func (h *Heard) For(id channel.ID) (Reestablish, bool) {
 	return Reestablish{}, false
 }
 
-// SaidOf returns what the peer said about a channel or about the whole
-// connection.
-func (h *Heard) SaidOf(id channel.ID) []Said {
-	var out []Said
-	for _, s := range h.Said {
-		if s.about(id) {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
 // note keeps a message and reports whether there was anything to keep.
 func (h *Heard) note(in inbound) bool {
 	switch {
@@ -132,9 +121,9 @@ func (h *Heard) note(in inbound) bool {
 // shown.
 type Result string
 
-// Results of Numbers and AskClose.
+// Results of Read and AskClose.
 const (
-	// Read is Numbers' success: the peer said what it had to say, and hung
+	// Read is Read's success: the peer said what it had to say, and hung
 	// up on nothing. It may have said nothing about some channels.
 	Read Result = "read"
 	// ClosedSaid: the peer sent error for the channel, and by BOLT 1 closes it;
@@ -164,3 +153,10 @@ const (
 	// Unreachable: no connection: address, network, name lookup or proxy.
 	Unreachable Result = "unreachable"
 )
+
+// SpokeOf reports whether the peer said anything of this channel, if only that
+// it has failed it.
+func (h *Heard) SpokeOf(id channel.ID) bool {
+	_, there := h.For(id)
+	return there || slices.ContainsFunc(h.Said, func(s Said) bool { return s.Channel == id })
+}

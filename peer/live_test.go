@@ -83,11 +83,11 @@ func (g *ghost) perCommitment(with h.Node, dbid uint64) func(uint64) [32]byte {
 
 // numbers reads until the session was not evicted by the end of the dead
 // node's own connection.
-func (g *ghost) numbers(of h.Node, expect ...channel.ID) *peer.Numbers {
+func (g *ghost) numbers(of h.Node, expect ...channel.ID) *peer.Reading {
 	g.t.Helper()
-	var n *peer.Numbers
+	var n *peer.Reading
 	h.Wait(tb{g.t}, "the numbers", func() (err error) {
-		n, err = g.client.Numbers(g.t.Context(), target(g.t, of), expect...)
+		n, err = g.client.Read(g.t.Context(), target(g.t, of), expect...)
 		if err == nil && n.Result != peer.Read {
 			err = fmt.Errorf("%s: %s", n.Result, n.Reason)
 		}
@@ -126,6 +126,7 @@ func idOf(t *testing.T, o h.Outpoint) channel.ID {
 func always(peer.Reestablish) (bool, string) { return true, "" }
 
 func TestLiveCLNTellsItsNumbersAndClosesAUsedChannel(t *testing.T) {
+	t.Parallel()
 	h.Need(t, h.Lightningd, h.BitcoindD)
 	n := h.New(tb{t})
 	other := n.CLN("other", h.CLNConfig{})
@@ -173,7 +174,7 @@ func TestLiveCLNTellsItsNumbersAndClosesAUsedChannel(t *testing.T) {
 	}
 
 	// What Decide does not want is not done.
-	o := g.ask(other, peer.Ask{Channel: id, Decide: peer.DecideFreshness(backup(nr+1, nc+2, nc+1), secrets)})
+	o := g.ask(other, peer.Ask{Channel: id, Decide: unlessStale(backup(nr+1, nc+2, nc+1), secrets)})
 	if o.Result != peer.Withheld || o.Sent != peer.SentNothing || !strings.HasPrefix(o.Reason, "peer_stale") {
 		t.Errorf("%+v", o)
 	}
@@ -181,7 +182,7 @@ func TestLiveCLNTellsItsNumbersAndClosesAUsedChannel(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	o = g.ask(other, peer.Ask{Channel: id, Decide: peer.DecideFreshness(backup(0, 0, 0), secrets)})
+	o = g.ask(other, peer.Ask{Channel: id, Decide: unlessStale(backup(0, 0, 0), secrets)})
 	if o.Sent != peer.SentError || o.Before == nil || o.Before.NextCommitment != nc {
 		t.Errorf("%+v", o)
 	}
@@ -195,6 +196,7 @@ func TestLiveCLNTellsItsNumbersAndClosesAUsedChannel(t *testing.T) {
 }
 
 func TestLiveCLNClosesChannelsThatWereNeverUsed(t *testing.T) {
+	t.Parallel()
 	h.Need(t, h.Lightningd, h.BitcoindD)
 	n := h.New(tb{t})
 	other := n.CLN("other", h.CLNConfig{})
@@ -231,6 +233,7 @@ func TestLiveCLNClosesChannelsThatWereNeverUsed(t *testing.T) {
 // A fundee that awaits channel_ready forgets the channel at a bare error: the
 // coins would stay in the 2-of-2.
 func TestLiveCLNFundeeThatAwaitsChannelReadyCloses(t *testing.T) {
+	t.Parallel()
 	h.Need(t, h.Lightningd, h.BitcoindD)
 	for _, confirmed := range []bool{true, false} {
 		t.Run(fmt.Sprintf("funding confirmed %v", confirmed), func(t *testing.T) {
@@ -260,6 +263,7 @@ func TestLiveCLNFundeeThatAwaitsChannelReadyCloses(t *testing.T) {
 }
 
 func TestLiveCLNClosesALiveChannelBesideDeadOnes(t *testing.T) {
+	t.Parallel()
 	h.Need(t, h.Lightningd, h.BitcoindD)
 	n := h.New(tb{t})
 	other := n.CLN("other", h.CLNConfig{})
@@ -295,6 +299,7 @@ func TestLiveCLNClosesALiveChannelBesideDeadOnes(t *testing.T) {
 }
 
 func TestLiveCLNEvictsTheOlderSession(t *testing.T) {
+	t.Parallel()
 	h.Need(t, h.Lightningd, h.BitcoindD)
 	n := h.New(tb{t})
 	other := n.CLN("other", h.CLNConfig{})
@@ -349,6 +354,7 @@ func must[T any](v T, err error) T {
 }
 
 func TestLiveTheWrongKeyAndTheWrongPortAreNamed(t *testing.T) {
+	t.Parallel()
 	h.Need(t, h.Lightningd, h.BitcoindD)
 	n := h.New(tb{t})
 	other := n.CLN("other", h.CLNConfig{})
@@ -356,23 +362,24 @@ func TestLiveTheWrongKeyAndTheWrongPortAreNamed(t *testing.T) {
 	g := ghostOf(t, node)
 	swapped := target(t, other)
 	swapped.Node = target(t, node).Node
-	if got, err := g.client.Numbers(t.Context(), swapped); err != nil || got.Result != peer.WrongKey {
+	if got, err := g.client.Read(t.Context(), swapped); err != nil || got.Result != peer.WrongKey {
 		t.Errorf("%+v, %v", got, err)
 	}
 	swapped.Address.Port = uint16(n.Bitcoind.RPCPort)
-	if got, err := g.client.Numbers(t.Context(), swapped); err != nil || got.Result != peer.WrongKey && got.Result != peer.Silent {
+	if got, err := g.client.Read(t.Context(), swapped); err != nil || got.Result != peer.WrongKey && got.Result != peer.Silent {
 		t.Errorf("bitcoind's RPC: %+v, %v", got, err)
 	}
 	swapped.Address.Port = uint16(h.FreePort(tb{t}))
-	if got, err := g.client.Numbers(t.Context(), swapped); err != nil || got.Result != peer.Unreachable {
+	if got, err := g.client.Read(t.Context(), swapped); err != nil || got.Result != peer.Unreachable {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if got, err := g.client.Numbers(t.Context(), target(t, other)); err != nil || got.Result != peer.Read || len(got.Channels) != 0 {
+	if got, err := g.client.Read(t.Context(), target(t, other)); err != nil || got.Result != peer.Read || len(got.Channels) != 0 {
 		t.Errorf("no channels with it: %+v, %v", got, err)
 	}
 }
 
 func TestLiveLNDTellsItsNumbersAndCloses(t *testing.T) {
+	t.Parallel()
 	h.Need(t, h.Lightningd, h.BitcoindD, h.LND)
 	n := h.New(tb{t})
 	other := n.LND("other")
@@ -438,6 +445,7 @@ func openAndDie(t *testing.T, node *h.CLN, to h.Node) h.Outpoint {
 // lnd says nothing about a channel before its funding confirms, so nothing is
 // sent; from then on it closes, channel_ready or not.
 func TestLiveLNDFundeeThatAwaitsChannelReadyCloses(t *testing.T) {
+	t.Parallel()
 	h.Need(t, h.Lightningd, h.BitcoindD, h.LND)
 	n := h.New(tb{t})
 	other := n.LND("other")
@@ -464,6 +472,7 @@ func TestLiveLNDFundeeThatAwaitsChannelReadyCloses(t *testing.T) {
 // The blob that comes back is the one that the dead node gave: CLN keeps it in
 // its datastore under our id.
 func TestLiveCLNReturnsThePeerStorageThatItKept(t *testing.T) {
+	t.Parallel()
 	h.Need(t, h.Lightningd, h.BitcoindD)
 	n := h.New(tb{t})
 	other := n.CLN("other", h.CLNConfig{})
@@ -497,5 +506,14 @@ func TestLiveCLNReturnsThePeerStorageThatItKept(t *testing.T) {
 	got := ghostOf(t, node).numbers(other, idOf(t, funding))
 	if hex.EncodeToString(got.PeerStorage) != want {
 		t.Errorf("%d bytes came back, %d were kept", len(got.PeerStorage), len(want)/2)
+	}
+}
+
+// unlessStale is the decision of money rule 2: nothing is sent to a peer that is
+// itself behind.
+func unlessStale(ch *channel.Channel, perCommitmentSecret func(n uint64) [32]byte) peer.Decide {
+	return func(r peer.Reestablish) (bool, string) {
+		v := peer.Freshness(ch, r, perCommitmentSecret)
+		return v.Kind != peer.PeerStale, string(v.Kind) + ": " + v.Reason
 	}
 }

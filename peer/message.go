@@ -161,7 +161,7 @@ func decode[T lnwire.Message](payload []byte) (T, error) {
 	return msg.(T), nil
 }
 
-// parseReestablish drops the TLVs first: numbers are worth having from a peer
+// parseReestablish drops the TLVs first: numbers are wanted from a peer
 // whose extensions this lnwire does not understand.
 func parseReestablish(payload []byte) (*Reestablish, error) {
 	if len(payload) > reestablishFixed {

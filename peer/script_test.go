@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
-	"io"
 	"net"
 	"sync"
 	"testing"
@@ -173,7 +171,7 @@ func perform(t *testing.T, script func(*actor)) *stage {
 		defer accept.Done()
 		for {
 			c, err := l.Accept()
-			if errors.Is(err, io.EOF) || c == nil && isClosed(err) {
+			if isClosed(err) {
 				return
 			}
 			if err != nil {

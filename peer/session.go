@@ -281,6 +281,6 @@ func (s *session) read(ctx context.Context, deadline time.Time, heard *Heard, do
 	}
 }
 
-// nudge asks for a pong, to tell a peer that has nothing to say about our
+// ping asks for a pong, to tell a peer that has nothing to say about our
 // channels from one that says nothing at all.
-func (s *session) nudge() { _ = s.send(lnwire.NewPing(1)) }
+func (s *session) ping() { _ = s.send(lnwire.NewPing(1)) }

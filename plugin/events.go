@@ -5,47 +5,26 @@ import (
 
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/lightningd"
-	"github.com/glrecover/glrecover/recovery/api"
 )
 
 func (p *plugin) subscriptions() []lightningd.Subscription {
 	return []lightningd.Subscription{
-		subscribe(p, "block_added", func(s Service, e struct {
-			Height uint32 `json:"height"`
+		subscribe(p, "block_added", func(s Service, _ struct{}) { s.BlockAdded() }),
+		subscribe(p, "connect", func(s Service, e struct {
+			ID channel.PubKey `json:"id"`
 		},
 		) {
-			s.BlockAdded(e.Height)
+			s.PeerConnected(e.ID)
 		}),
-		subscribe(p, "connect", func(s Service, e peerEvent) { s.PeerConnected(e.ID) }),
-		subscribe(p, "disconnect", func(s Service, e peerEvent) { s.PeerDisconnected(e.ID) }),
-		subscribe(p, "channel_state_changed", func(s Service, e struct {
-			Peer      channel.PubKey        `json:"peer_id"`
-			ChannelID *lightningd.ChannelID `json:"channel_id"`
-			Old       string                `json:"old_state"`
-			New       string                `json:"new_state"`
-			Cause     string                `json:"cause"`
-			Message   string                `json:"message"`
-		},
-		) {
-			s.ChannelStateChanged(api.StateChange{
-				Peer: e.Peer, ChannelID: (*channel.ID)(e.ChannelID),
-				OldState: e.Old, NewState: e.New, Cause: e.Cause, Message: e.Message,
-			})
-		}),
+		subscribe(p, "channel_state_changed", func(s Service, _ struct{}) { s.ChannelStateChanged() }),
 		subscribe(p, "channel_opened", func(s Service, e struct {
-			ID    channel.PubKey  `json:"id"`
-			Txid  string          `json:"funding_txid"`
-			Msat  lightningd.Msat `json:"funding_msat"`
-			Ready bool            `json:"channel_ready"`
+			ID   channel.PubKey `json:"id"`
+			Txid string         `json:"funding_txid"`
 		},
 		) {
-			s.ChannelOpened(api.Opening{Peer: e.ID, FundingTxid: e.Txid, FundingMsat: uint64(e.Msat), Ready: e.Ready})
+			s.ChannelOpened(e.ID, e.Txid)
 		}),
 	}
-}
-
-type peerEvent struct {
-	ID channel.PubKey `json:"id"`
 }
 
 // subscribe decodes the notifications of a topic. One that cannot be read is

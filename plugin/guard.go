@@ -6,10 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/niftynei/glightning/glightning"
+
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
 	"github.com/glrecover/glrecover/lightningd"
-	"github.com/niftynei/glightning/glightning"
 )
 
 // GuardTimeout is how long the service may think about an opening. lightningd
@@ -27,7 +28,7 @@ var openingCommands = []string{
 
 // toPeer is what the peer reads. It must not learn that this node lost its
 // state: the whole reason is in the log.
-const toPeer = string(failure.OpeningRefused) + ": this node takes no new channels at present"
+const toPeer = string(failure.OpeningRefused) + ": this node accepts no new channels at present"
 
 func (p *plugin) hooks() []lightningd.Hook {
 	refuse := new(glightning.OpenChannelEvent).Reject(toPeer)
@@ -48,7 +49,7 @@ func (p *plugin) hooks() []lightningd.Hook {
 		},
 		{
 			Name: "rpc_command", Filters: openingCommands, Timeout: GuardTimeout + time.Second,
-			Fallback: refuseCommand(failure.New(failure.OpeningRefused, "Look into lightningd's log", "the guard of glrecover did not answer")),
+			Fallback: refuseCommand(failure.New(failure.OpeningRefused, "Look into lightningd's log", "glrecover's guard against new channels did not answer")),
 			Call:     p.outbound,
 		},
 	}
@@ -102,7 +103,7 @@ func (p *plugin) allowed(ctx context.Context, peer *channel.PubKey, how string) 
 	defer cancel()
 	answer := make(chan error, 1)
 	go func() {
-		answer <- guarded(p.log, "guard", func() error { return s.OpeningAllowed(ctx, peer, how) })
+		answer <- failure.Guard(p.log, "guard", func() error { return s.OpeningAllowed(ctx, peer, how) })
 	}()
 	var err error
 	select {

@@ -13,13 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
 	"github.com/glrecover/glrecover/lightningd"
 	"github.com/glrecover/glrecover/plugin"
 	"github.com/glrecover/glrecover/recovery/api"
-	"github.com/sirupsen/logrus"
 )
 
 // TestMain is the plugin itself when lightningd starts the test binary.
@@ -32,8 +33,11 @@ func TestMain(m *testing.M) {
 		f := newFake()
 		f.recover = func(p api.RecoverParams, progress api.Progress) (any, error) {
 			progress.Message("reading the backup")
-			for i := range uint32(3) {
-				progress.Step(i+1, 3)
+			// lightning-cli crashes on a progress of 1 or more than it is told of.
+			for _, total := range []uint32{0, 1, 2, 3} {
+				for done := range total + 2 {
+					progress.Step(done, total)
+				}
 			}
 			if p.Backup.Path == "/panic" {
 				panic("x")
@@ -173,6 +177,9 @@ func (l *live) lightningd(name string, args ...string) string {
 	daemon(l.t, filepath.Join(l.dir, name+".log"), "lightningd", append([]string{
 		"--lightning-dir=" + dir, "--network=regtest", "--bitcoin-rpcport=" + l.rpcPort, "--bitcoin-rpcuser=u", "--bitcoin-rpcpassword=p",
 		"--addr=127.0.0.1:" + freePort(l.t), "--log-level=debug", "--allow-deprecated-apis=false",
+		// It is there in builds with Rust, on one fixed port for all nodes, and
+		// its end is lightningd's.
+		"--disable-plugin=cln-grpc",
 	}, args...)...)
 	l.waitHeight(dir, 1)
 	return dir
@@ -190,9 +197,19 @@ func (l *live) waitHeight(dir string, height uint32) {
 	})
 }
 
-// cli runs lightning-cli and returns what it printed, also for an error.
+// cli runs lightning-cli and returns what it printed, also for an error. Its
+// exit code must say whether it printed an error.
 func (l *live) cli(dir string, args ...string) string {
-	out, _ := exec.Command("lightning-cli", append([]string{"--lightning-dir=" + dir, "--network=regtest"}, args...)...).CombinedOutput()
+	l.t.Helper()
+	cmd := exec.Command("lightning-cli", append([]string{"--lightning-dir=" + dir, "--network=regtest"}, args...)...)
+	out, _ := cmd.CombinedOutput()
+	code := 0
+	if strings.Contains(string(out), `"code": `) {
+		code = 1
+	}
+	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != code {
+		l.t.Errorf("lightning-cli %.100q: %v, want exit code %d: %s", args, cmd.ProcessState, code, out)
+	}
 	return string(out)
 }
 
@@ -219,7 +236,7 @@ func TestLiveFromConfig(t *testing.T) {
 			return err
 		})
 	}
-	l.want(dir, "glrecover backup [decommissioned] [dry_run] [addresses] [destination] [feerate] [skip_incomplete] [override]", "help")
+	l.want(dir, "glrecover [backup] [decommissioned] [dry_run] [addresses] [destination] [feerate] [skip_incomplete] [override] [max_fee_percent] [extra] [wait] [peers] [since]", "help")
 
 	for _, args := range [][]string{
 		{"glrecover", "backup=/b.json", "decommissioned=true", "dry_run=true"},
@@ -227,7 +244,7 @@ func TestLiveFromConfig(t *testing.T) {
 		{"glrecover", "/b.json", "true", "true"},
 	} {
 		out := l.want(dir, `"path": "/b.json"`, args...)
-		for _, words := range []string{`"dry_run": true`, `"height": 1`, "# reading the backup", "3/3 |"} {
+		for _, words := range []string{`"dry_run": true`, `"height": 1`, "# reading the backup", "2/2 |", "3/3 |"} {
 			if !strings.Contains(out, words) {
 				t.Errorf("%q: no %q in %s", args, words, out)
 			}
@@ -264,9 +281,9 @@ func TestLiveFromConfig(t *testing.T) {
 	l.want(dir, `"command": "stop"`, "plugin", "stop", l.pluginPath)
 	l.want(dir, "Unknown command", "glrecover-status")
 	l.want(dir, `"active": true`, "-k", "plugin", "subcommand=start", "plugin="+l.pluginPath, "glrecover-allow-openings="+keyA)
-	l.want(dir, `"format-hint"`, "-J", "glrecover-status")
-	l.want(dir, "disabled itself at init", "-k", "plugin", "subcommand=start", "plugin="+l.second(), "glrecover-allow-openings=nobody")
-	log("option glrecover-allow-openings has a value that is no node id")
+	l.want(dir, `"state": "credited"`, "glrecover-status")
+	l.want(dir, `"active": true`, "-k", "plugin", "subcommand=start", "plugin="+l.second(), "glrecover-allow-openings=nobody")
+	log("glrecover-allow-openings has values that are neither a node id")
 }
 
 // second stops the running plugin, so that it can be started with another
@@ -308,7 +325,9 @@ func liveClient(t *testing.T, c *lightningd.Client) {
 	if fees, err := c.EstimateFees(ctx); err != nil || fees.FloorPerKVB == 0 {
 		t.Errorf("estimatefees: %+v, %v", fees, err)
 	}
-	coinbase := block.Msg.Transactions[0]
+	msg, err := block.Decode()
+	fail("getrawblockbyheight", block, err)
+	coinbase := msg.Transactions[0]
 	op := coinbase.TxIn[0].PreviousOutPoint
 	if o, err := c.UTXO(ctx, op); err != nil || o != nil {
 		t.Errorf("getutxout of nothing: %+v, %v", o, err)
@@ -350,7 +369,7 @@ func liveClient(t *testing.T, c *lightningd.Client) {
 	fail("getinfo", me, err)
 	nodes, err := c.ListNodes(ctx, &me.ID)
 	fail("listnodes", nodes, err)
-	gossip, err := c.ListChannelsTo(ctx, me.ID)
+	gossip, err := c.ListChannelsFrom(ctx, me.ID)
 	fail("listchannels", gossip, err)
 
 	key := []string{"glrecover", "test"}
@@ -368,9 +387,6 @@ func liveClient(t *testing.T, c *lightningd.Client) {
 		t.Errorf("listdatastore: %+v, %v", entries, err)
 	}
 	fail("deldatastore", nil, c.DelDatastore(ctx, key, nil))
-	if _, err := c.Connect(ctx, me.ID, "", 0); err == nil {
-		t.Error("connected to itself")
-	}
 }
 
 func TestLiveOpeningByAPeerIsRefusedOnBothProtocols(t *testing.T) {
@@ -394,7 +410,7 @@ func TestLiveOpeningByAPeerIsRefusedOnBothProtocols(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.want(peer, `"direction": "out"`, "connect", info.ID.String(), "127.0.0.1", fmt.Sprint(info.Binding[0].Port))
-		l.want(peer, "opening_refused: this node takes no new channels at present", "fundchannel", info.ID.String(), "100000")
+		l.want(peer, "opening_refused: this node accepts no new channels at present", "fundchannel", info.ID.String(), "100000")
 		l.want(dir, info.ID.String(), "getinfo")
 		log, err := os.ReadFile(filepath.Join(l.dir, hook+".log"))
 		if err != nil || !strings.Contains(string(log), "("+hook+")") {

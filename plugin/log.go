@@ -6,8 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/glrecover/glrecover/lightningd"
 	"github.com/sirupsen/logrus"
+
+	"github.com/glrecover/glrecover/lightningd"
 )
 
 // newLogger logs into lightningd's log; lightningd's own log-level decides what

@@ -2,17 +2,19 @@ package plugin
 
 import (
 	"context"
+	"fmt"
 	"io"
 	stdlog "log"
 	"os"
 	"sync"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
 	"github.com/glrecover/glrecover/lightningd"
 	"github.com/glrecover/glrecover/recovery/api"
-	"github.com/sirupsen/logrus"
 )
 
 const (
@@ -43,7 +45,7 @@ func Main(ctx context.Context, in io.Reader, out io.Writer, newService NewServic
 		version: os.Getenv("LIGHTNINGD_VERSION"), started: make(chan struct{}),
 	}
 	if err := p.describe().Serve(ctx, in, output); err != nil {
-		log.Errorf("glrecover ends: %v", err)
+		log.Errorf("glrecover stops: %v", err)
 		return 1
 	}
 	return 0
@@ -65,7 +67,7 @@ type plugin struct {
 func (p *plugin) describe() *lightningd.Plugin {
 	return &lightningd.Plugin{
 		Options: []lightningd.Option{
-			lightningd.StringOption(optionHSMSecret, "path of the hsm_secret of the lost node, for sweeps (default: this node's own)"),
+			lightningd.StringOption(optionHSMSecret, "path of the lost node's hsm_secret, for sweeps (default: this node's own)"),
 			lightningd.MultiOption(optionAllowOpenings, "node id of a peer with which channels may be opened although a recovery is under way, or \"all\"; dangerous"),
 		},
 		Methods:       p.methods(),
@@ -82,9 +84,9 @@ func (p *plugin) init(in lightningd.Init) (disable string) {
 	if err := checkVersion(p.version); err != nil {
 		return err.Error()
 	}
-	options, err := readOptions(in.Options)
-	if err != nil {
-		return err.Error()
+	options := readOptions(in.Options)
+	if options.OpeningsTrouble != "" {
+		p.log.Error(options.OpeningsTrouble)
 	}
 	service := p.newService(lightningd.NewClient(in.RPCSocket), p.log)
 	p.mu.Lock()
@@ -106,13 +108,15 @@ func checkVersion(version string) error {
 	}
 	if !v.AtLeast(lightningd.MinVersion) {
 		return failure.New(failure.UnsupportedLightningd, do,
-			"lightningd %.40s is older than %s and reads other backups", version, lightningd.MinVersion)
+			"lightningd %.40s is older than %s, and cannot read these channel backups", version, lightningd.MinVersion)
 	}
 	return nil
 }
 
-func readOptions(values map[string][]string) (api.Options, error) {
+// readOptions never fails: without the plugin nothing would refuse an opening.
+func readOptions(values map[string][]string) api.Options {
 	var o api.Options
+	bad := 0
 	if v := values[optionHSMSecret]; len(v) > 0 {
 		o.HSMSecretPath = v[0]
 	}
@@ -123,19 +127,23 @@ func readOptions(values map[string][]string) (api.Options, error) {
 		}
 		peer, err := channel.ParsePubKey(v)
 		if err != nil {
-			return o, failure.New(failure.InvalidParameter, "Give a node id, or "+allPeers,
-				"option %s has a value that is no node id", optionAllowOpenings)
+			bad++
+			continue
 		}
 		o.AllowOpenings = append(o.AllowOpenings, peer)
 	}
-	return o, nil
+	if bad > 0 {
+		o.OpeningsTrouble = fmt.Sprintf("the option %s has values that are neither a node id nor %q (%d of %d), which are ignored. Correct them and restart lightningd",
+			optionAllowOpenings, allPeers, bad, len(values[optionAllowOpenings]))
+	}
+	return o
 }
 
 // start starts the service, patiently: lightningd may still be busy.
 func (p *plugin) start(service Service, node api.Node) {
 	pause := startPause
 	for {
-		err := guarded(p.log, "start", func() error { return service.Start(p.ctx, node) })
+		err := failure.Guard(p.log, "start", func() error { return service.Start(p.ctx, node) })
 		p.mu.Lock()
 		p.startErr = err
 		p.mu.Unlock()
@@ -181,17 +189,4 @@ func (p *plugin) current() Service {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.service
-}
-
-// guarded turns a panic into an error; the shim does it for everything that
-// lightningd calls, but not in goroutines of ours.
-func guarded(log logrus.FieldLogger, name string, f func() error) (err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			lightningd.LogPanic(log, name, cause)
-			err = failure.New(failure.Internal, "Please report it with lightningd's log",
-				"%s stopped on an error in glrecover itself", name)
-		}
-	}()
-	return f()
 }

@@ -11,13 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
 	"github.com/glrecover/glrecover/lightningd"
 	"github.com/glrecover/glrecover/lightningd/lightningdtest"
 	"github.com/glrecover/glrecover/plugin"
 	"github.com/glrecover/glrecover/recovery/api"
-	"github.com/sirupsen/logrus"
 )
 
 const (
@@ -68,8 +69,18 @@ func (f *fake) Start(_ context.Context, node api.Node) error {
 }
 
 func (f *fake) Recover(_ context.Context, p api.RecoverParams, progress api.Progress) (any, error) {
-	f.note(&f.asked, "recover %q %s %v %v %v %q %q %v %q", p.Backup.Path, p.Backup.Inline,
-		p.Decommissioned, p.DryRun, p.Addresses, p.Destination, p.Feerate, p.SkipIncomplete, p.Override)
+	fee := ""
+	if p.MaxFeePercent != nil {
+		fee = fmt.Sprintf(" max_fee_percent %d", *p.MaxFeePercent)
+	}
+	if p.Extra {
+		fee += " extra"
+	}
+	if len(p.Peers) > 0 {
+		fee += fmt.Sprintf(" peers %v since %s", p.Peers, p.Since.Format(time.DateOnly))
+	}
+	f.note(&f.asked, "recover %q %s %v %v %v %q %q %v %q%s", p.Backup.Path, p.Backup.Inline,
+		p.Decommissioned, p.DryRun, p.Addresses, p.Destination, p.Feerate, p.SkipIncomplete, p.Override, fee)
 	if f.recover != nil {
 		return f.recover(p, progress)
 	}
@@ -81,13 +92,28 @@ func (f *fake) Inspect(_ context.Context, b api.Backup) (any, error) {
 	return nil, nil
 }
 
-func (f *fake) Status(_ context.Context, ch string) (any, error) {
-	f.note(&f.asked, "status %q", ch)
-	return map[string]string{"format-hint": "simple"}, nil
+func (f *fake) Find(_ context.Context, b api.Backup, states uint64, _ api.Progress) (any, error) {
+	f.note(&f.asked, "find %q %d", b.Path, states)
+	return nil, nil
 }
 
-func (f *fake) Retry(_ context.Context, ch string) (any, error) {
-	f.note(&f.asked, "retry %q", ch)
+func (f *fake) Status(_ context.Context, ch string) (any, error) {
+	f.note(&f.asked, "status %q", ch)
+	return map[string]string{"state": "credited"}, nil
+}
+
+func (f *fake) Report(context.Context) (any, error) {
+	f.note(&f.asked, "report")
+	return map[string]string{"html": "<p>"}, nil
+}
+
+func (f *fake) Retry(_ context.Context, ch string, override []string) (any, error) {
+	f.note(&f.asked, "retry %q %q", ch, override)
+	return nil, nil
+}
+
+func (f *fake) Sweep(_ context.Context, p api.SweepParams) (any, error) {
+	f.note(&f.asked, "sweep %t %d %q", p.DryRun, len(p.Preimages), p.Channel)
 	return nil, nil
 }
 
@@ -117,17 +143,11 @@ func (f *fake) allow(allowed func(context.Context, *channel.PubKey, string) erro
 	f.allowed = allowed
 }
 
-func (f *fake) BlockAdded(height uint32)          { f.note(&f.events, "block %d", height) }
+func (f *fake) BlockAdded()                       { f.note(&f.events, "block") }
 func (f *fake) PeerConnected(peer channel.PubKey) { f.note(&f.events, "connected %s", peer) }
-func (f *fake) PeerDisconnected(p channel.PubKey) { f.note(&f.events, "disconnected %s", p) }
-func (f *fake) ChannelOpened(opening api.Opening) { f.note(&f.events, "opened %+v", opening) }
-func (f *fake) ChannelStateChanged(c api.StateChange) {
-	id := "none"
-	if c.ChannelID != nil {
-		id = c.ChannelID.String()[:4]
-	}
-	c.ChannelID = nil
-	f.note(&f.events, "state %+v %s", c, id)
+func (f *fake) ChannelStateChanged()              { f.note(&f.events, "state") }
+func (f *fake) ChannelOpened(peer channel.PubKey, txid string) {
+	f.note(&f.events, "opened %s %s", peer, txid)
 }
 
 func (f *fake) last() string {
@@ -196,11 +216,11 @@ func TestManifestDeclaresEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "{[{glrecover-hsm-secret string false} {glrecover-allow-openings string true}] " +
-		"[{glrecover backup [decommissioned] [dry_run] [addresses] [destination] [feerate] [skip_incomplete] [override]} " +
-		"{glrecover-inspect backup} {glrecover-status [channel]} {glrecover-retry [channel]} {glrecover-forget [channel]}] " +
+		"[{glrecover [backup] [decommissioned] [dry_run] [addresses] [destination] [feerate] [skip_incomplete] [override] [max_fee_percent] [extra] [wait] [peers] [since]} " +
+		"{glrecover-inspect backup} {glrecover-find backup [states]} {glrecover-status [channel]} {glrecover-report } {glrecover-retry [channel] [override]} {glrecover-sweep [dry_run] [preimage] [channel]} {glrecover-forget [channel]}] " +
 		"[{openchannel [] []} {openchannel2 [funder] []} " +
 		"{rpc_command [] [fundchannel multifundchannel fundchannel_start fundchannel_complete openchannel_init openchannel_update openchannel_signed openchannel_bump]}] " +
-		"[shutdown block_added connect disconnect channel_state_changed channel_opened] true true true}"
+		"[shutdown block_added connect channel_state_changed channel_opened] true true true}"
 	if fmt.Sprint(m) != want {
 		t.Errorf("got %v", m)
 	}
@@ -245,10 +265,24 @@ func TestOldOrUnknownLightningdIsRefusedWithTheReason(t *testing.T) {
 	}
 }
 
-func TestBadOptionDisablesThePlugin(t *testing.T) {
-	n := run(t, "v26.06.6", newFake())
-	a := n.Init("/rpc", map[string]any{"glrecover-allow-openings": []string{"everybody"}})
-	if !strings.Contains(string(a.Result), `"disable":"invalid_parameter: option glrecover-allow-openings`) {
+// TestAMistypedOptionLeavesTheGuardUp: without the plugin nothing would refuse an
+// opening. What can be read of the option counts.
+func TestAMistypedOptionLeavesTheGuardUp(t *testing.T) {
+	f := newFake()
+	n := run(t, "v26.06.6", f)
+	a := n.Init("/rpc", map[string]any{"glrecover-allow-openings": []string{"everybody", keyA, "al"}})
+	if strings.Contains(string(a.Result), "disable") {
+		t.Fatalf("got %s", a.Result)
+	}
+	n.WaitLog("glrecover-allow-openings has values that are neither a node id nor \"all\" (2 of 3)")
+	n.Call("glrecover-status", `{}`)
+	if o := f.node.Options; o.AllowAllOpenings || len(o.AllowOpenings) != 1 || !strings.Contains(o.OpeningsTrouble, "are ignored") {
+		t.Errorf("got %+v", o)
+	}
+	f.allow(func(context.Context, *channel.PubKey, string) error {
+		return failure.New(failure.OpeningRefused, "", "no")
+	})
+	if a := n.Call("openchannel", `{"openchannel":{"id":"`+keyB+`"}}`); !strings.Contains(string(a.Result), `"reject"`) {
 		t.Errorf("got %s", a.Result)
 	}
 }
@@ -266,16 +300,28 @@ func TestRecoverParameters(t *testing.T) {
 			`recover "" {"version":1} false false map[` + keyA + `:host:9735] "bcrt1" "253" true ["hosted_node_alive"]`,
 		},
 		{`{"backup":"x","feerate":"urgent","override":["a","b"]}`, `recover "x"  false false map[] "" "urgent" false ["a" "b"]`},
+		{`{"backup":"x","addresses":"tcp://` + keyA + `@host:9735, "}`, `recover "x"  false false map[` + keyA + `:host:9735] "" "" false []`},
+		{
+			`{"peers":["` + keyA + `@host"],"since":"2024-06-30","decommissioned":true}`,
+			`recover ""  true false map[] "" "" false [] peers map[` + keyA + `:host:9735] since 2024-06-30`,
+		},
+		{`{"backup":"x","addresses":["` + keyA + `@host"]}`, `recover "x"  false false map[` + keyA + `:host:9735] "" "" false []`},
 		{"{\"backup\":{\"v\":18446744073709551615,\n\n\"k\":{}}}", "recover \"\" {\"v\":18446744073709551615,\n\n\"k\":{}} false false map[] \"\" \"\" false []"},
+		{`{"backup":"x","extra":true}`, `recover "x"  false false map[] "" "" false [] extra`},
+		{`{"backup":"x","max_fee_percent":0}`, `recover "x"  false false map[] "" "" false [] max_fee_percent 0`},
+		{`{"backup":"x","max_fee_percent":"100"}`, `recover "x"  false false map[] "" "" false [] max_fee_percent 100`},
 		{`{"backup":"{\"version\":1}"}`, `recover "" {"version":1} false false map[] "" "" false []`},
 
-		{`{}`, params + `missing parameter "backup"`},
-		{`[]`, params + `missing parameter "backup"`},
+		{`{}`, params + `parameter "backup" is missing. Give the signer backup; or, if there is none, peers=`},
+		{`[]`, params + `parameter "backup" is missing`},
+		{`{"peers":[]}`, params + `parameter "peers": the list has no address`},
+		{`{"peers":"` + keyA + `"}`, params + `parameter "peers": a peer and its address are written NODE_ID@HOST:PORT`},
+		{`{"peers":"` + keyA + `@h","since":"yesterday"}`, params + `parameter "since" is not a date. Write since=2024-06-30`},
 		{`{"backup":"/a","` + typo + `":true}`, params + `unknown parameter "` + typo + `". Did you mean "decommissioned"?`},
 		{`{"backup":"/a","dry_run":null}`, params + `parameter "dry_run" is null`},
 		{`["/a",true,null]`, params + `parameter "dry_run" is null`},
 		{`{"backup":null}`, params + `parameter "backup" is null`},
-		{`{"backup":""}`, params + `parameter "backup" is not a text`},
+		{`{"backup":""}`, params + `parameter "backup" is not a string`},
 		{`{"backup":7}`, params + `parameter "backup" is neither a path nor a JSON object`},
 		{`{"backup":[1]}`, params + `parameter "backup" is neither`},
 		{`{"backup":true}`, params + `parameter "backup" is neither`},
@@ -284,14 +330,26 @@ func TestRecoverParameters(t *testing.T) {
 		{`{"backup":"/a","decommissioned":1}`, params + `parameter "decommissioned" is not true or false`},
 		{`{"backup":"/a","skip_incomplete":0}`, params + `parameter "skip_incomplete"`},
 		{`{"backup":"/a","dry_run":true,"dry_run":false}`, params + `parameter "dry_run" is given twice`},
-		{`{"backup":"/a","addresses":{"abc":"h:1"}}`, params + `parameter "addresses" has a key that is no node id`},
+		{`{"backup":"/a","addresses":{"abc":"h:1"}}`, params + `parameter "addresses" has a key that is not a node id`},
 		{`{"backup":"/a","addresses":{"` + keyA + `":"h:1","` + strings.ToUpper(keyA) + `":"g:1"}}`, params + `parameter "addresses" names a node twice`},
-		{`{"backup":"/a","addresses":{"` + keyA + `":1}}`, params + `parameter "addresses" is not an object of texts`},
-		{`{"backup":"/a","addresses":"h:1"}`, params + `parameter "addresses" is not an object of texts`},
-		{`{"backup":"/a","destination":5}`, params + `parameter "destination" is not a text`},
-		{`{"backup":"/a","feerate":-1}`, params + `parameter "feerate" is not a text`},
-		{`{"backup":"/a","override":[1]}`, params + `parameter "override" is not a text`},
-		{`["/a",true,true,{},"d","f",true,[],"more"]`, params + `9 parameters given, at most 8 known`},
+		{`{"backup":"/a","addresses":{"` + keyA + `":1}}`, params + `parameter "addresses" is not an object of strings`},
+		{`{"backup":"/a","addresses":"h:1"}`, params + `parameter "addresses": a peer and its address are written NODE_ID@HOST:PORT`},
+		{`{"backup":"/a","addresses":1}`, params + `parameter "addresses" is not an object of strings`},
+		{`{"backup":"/a","addresses":["` + keyA + `@0.0.0.0:9735"]}`, params + `parameter "addresses": not an address of a Lightning node: 0.0.0.0 and`},
+		{`{"backup":"/a","destination":5}`, params + `parameter "destination" is not a string`},
+		{`{"backup":"/a","feerate":-1}`, params + `parameter "feerate" is not a string`},
+		{`{"backup":"/a","override":[1]}`, params + `parameter "override" is not a string`},
+		{`["/a",true,true,{},"d","f",true,[],10,true,1,"` + keyA + `@h","2024-06-30","more"]`, params + `14 parameters given, at most 13 expected`},
+		{`{"backup":"/a","extra":1}`, params + `parameter "extra"`},
+		{`{"backup":"/a","max_fee_percent":101}`, params + `parameter "max_fee_percent" is not a whole number in this range. Write a whole number from 0 to 100`},
+		{`{"backup":"/a","max_fee_percent":-1}`, params + `parameter "max_fee_percent" is not a whole number in this range`},
+		{`{"backup":"/a","max_fee_percent":2.5}`, params + `parameter "max_fee_percent" is not a whole number in this range`},
+		{`{"backup":"/a","max_fee_percent":""}`, params + `parameter "max_fee_percent" is not a whole number in this range`},
+		{`{"backup":"/a","max_fee_percent":true}`, params + `parameter "max_fee_percent" is not a whole number in this range`},
+		{`{"backup":"/a","max_fee_percent":18446744073709551616}`, params + `parameter "max_fee_percent" is not a whole number in this range`},
+		{`{"backup":"/a","max_fee_percent":null}`, params + `parameter "max_fee_percent" is null`},
+		{`{"backup":"/a","wait":"soon"}`, params + `parameter "wait" is not a number of seconds`},
+		{`{"backup":"/a","wait":604801}`, params + `parameter "wait" is not a number of seconds from 0 to 604800. Write wait=SECONDS`},
 		{`{"backup":` + large + `}`, tooLarge + `the backup is larger than the 4 MiB that may be given as JSON. Give the absolute path of the file instead.`},
 	} {
 		f.mu.Lock()
@@ -321,11 +379,19 @@ func TestOtherMethods(t *testing.T) {
 		{"glrecover-inspect", `["/b"]`, `inspect "/b" `},
 		{"glrecover-inspect", `{"backup":{}}`, `inspect "" {}`},
 		{"glrecover-inspect", `{"backup":"/b","dry_run":true}`, ""},
+		{"glrecover-find", `["/b"]`, `find "/b" 500`},
+		{"glrecover-find", `{"backup":"/b","states":3}`, `find "/b" 3`},
+		{"glrecover-find", `{"backup":"/b","states":1000001}`, ""},
+		{"glrecover-find", `{}`, ""},
 		{"glrecover-status", `{}`, `status ""`},
 		{"glrecover-status", `["103x1x0"]`, `status "103x1x0"`},
 		{"glrecover-status", `{"chanel":"x"}`, ""},
-		{"glrecover-retry", `{"channel":"x"}`, `retry "x"`},
+		{"glrecover-retry", `{"channel":"x"}`, `retry "x" []`},
+		{"glrecover-retry", `{"channel":"x","override":"ask_first"}`, `retry "x" ["ask_first"]`},
+		{"glrecover-retry", `{"channel":"x","override":1}`, ""},
 		{"glrecover-retry", `{"channel":1}`, ""},
+		{"glrecover-report", `{}`, "report"},
+		{"glrecover-report", `{"x":1}`, ""},
 		{"glrecover-forget", `[""]`, ""},
 	} {
 		a := n.Call(c.method, c.params)
@@ -337,7 +403,7 @@ func TestOtherMethods(t *testing.T) {
 			t.Errorf("%s %s: got %s %+v", c.method, c.params, got, a.Error)
 		}
 	}
-	if a := n.Call("glrecover-status", `{}`); string(a.Result) != `{"format-hint":"simple"}` {
+	if a := n.Call("glrecover-status", `{}`); string(a.Result) != `{"state":"credited"}` {
 		t.Errorf("format hint: %s", a.Result)
 	}
 	if a := n.Call("glrecover-forget", `{}`); a.Error == nil || a.Error.Code != failure.Unclaimed.Code() {
@@ -430,22 +496,16 @@ func TestEventsReachTheServiceInOrder(t *testing.T) {
 	n, f := started(t)
 	n.Notify("block_added", map[string]any{"hash": "x", "height": 7})
 	n.Notify("connect", map[string]any{"id": keyA, "direction": "in"})
-	n.Notify("disconnect", map[string]any{"id": keyB})
-	n.Send(`{"jsonrpc":"2.0","method":"disconnect","params":{"id":"` + keyA + `"}}` + "\n\n") // not wrapped
+	n.Send(`{"jsonrpc":"2.0","method":"connect","params":{"id":"` + keyB + `"}}` + "\n\n") // not wrapped
 	n.Notify("channel_state_changed", map[string]any{
 		"peer_id": keyA, "channel_id": strings.Repeat("ab", 32), "old_state": "unknown", "new_state": "ONCHAIN", "cause": "remote", "message": "m",
 	})
-	n.Notify("channel_state_changed", map[string]any{"peer_id": keyB, "new_state": "X"})
 	n.Notify("channel_opened", map[string]any{"id": keyA, "funding_msat": uint64(1<<63 + 1), "funding_txid": "t", "channel_ready": true})
 	n.Notify("block_added", "nonsense")
-	n.Notify("block_added", map[string]any{"height": -1})
+	n.Notify("channel_opened", map[string]any{"id": 7})
 	n.Notify("block_added", map[string]any{"height": 8})
 	want := []string{
-		"block 7", "connected " + keyA, "disconnected " + keyB, "disconnected " + keyA,
-		"state {Peer:" + keyA + " ChannelID:<nil> OldState:unknown NewState:ONCHAIN Cause:remote Message:m} abab",
-		"state {Peer:" + keyB + " ChannelID:<nil> OldState: NewState:X Cause: Message:} none",
-		"opened {Peer:" + keyA + " FundingTxid:t FundingMsat:9223372036854775809 Ready:true}",
-		"block 8",
+		"block", "connected " + keyA, "connected " + keyB, "state", "opened " + keyA + " t", "block",
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -506,7 +566,7 @@ func command(method, params string) string {
 
 func TestGuardRefusesWithTheReasonAndTellsThePeerNothing(t *testing.T) {
 	n, f := started(t)
-	const quiet = `{"result":"reject","error_message":"opening_refused: this node takes no new channels at present"}`
+	const quiet = `{"result":"reject","error_message":"opening_refused: this node accepts no new channels at present"}`
 	block := make(chan struct{})
 	defer close(block)
 	for name, allowed := range map[string]func(context.Context, *channel.PubKey, string) error{
@@ -588,7 +648,7 @@ func TestPluginEndsWithLightningdWhileACommandRuns(t *testing.T) {
 
 func TestEveryMethodHasAManPage(t *testing.T) {
 	names := plugin.ManPages()
-	if fmt.Sprint(names) != "[glrecover glrecover-forget glrecover-inspect glrecover-retry glrecover-status]" {
+	if fmt.Sprint(names) != "[glrecover glrecover-find glrecover-forget glrecover-inspect glrecover-report glrecover-retry glrecover-status glrecover-sweep]" {
 		t.Errorf("got %v", names)
 	}
 	for _, name := range names {
@@ -603,5 +663,33 @@ func TestEveryMethodHasAManPage(t *testing.T) {
 	}
 	if plugin.ManPage("nosuch") != "" {
 		t.Error("a page for an unknown method")
+	}
+}
+
+// With wait, a node that is behind the chain is waited for; another refusal is
+// said at once.
+func TestANodeThatSyncsMayBeWaitedFor(t *testing.T) {
+	n, f := started(t)
+	calls := 0
+	f.recover = func(p api.RecoverParams, _ api.Progress) (any, error) {
+		if calls++; calls == 1 {
+			return nil, failure.New(failure.NodeSyncing, "", "behind")
+		}
+		return "done", nil
+	}
+	if a := n.Call("glrecover", `{"backup":"/a"}`); !strings.Contains(fmt.Sprint(a.Error), "node_syncing") {
+		t.Errorf("without wait: %+v", a)
+	}
+	calls = 0
+	if a := n.Call("glrecover", `{"backup":"/a","wait":1}`); string(a.Result) != `"done"` || calls != 2 {
+		t.Errorf("with wait: %+v after %d calls", a, calls)
+	}
+	f.recover = func(api.RecoverParams, api.Progress) (any, error) {
+		calls++
+		return nil, failure.New(failure.WrongNode, "", "another")
+	}
+	calls = 0
+	if a := n.Call("glrecover", `{"backup":"/a","wait":"600"}`); !strings.Contains(fmt.Sprint(a.Error), "wrong_node") || calls != 1 {
+		t.Errorf("another refusal: %+v after %d calls", a, calls)
 	}
 }

@@ -3,10 +3,11 @@ package plugin
 import (
 	"context"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/lightningd"
 	"github.com/glrecover/glrecover/recovery/api"
-	"github.com/sirupsen/logrus"
 )
 
 // Service is what the plugin needs of the recovery. Its methods may be called
@@ -17,14 +18,19 @@ type Service interface {
 	// until it returns nil. Its context ends with the plugin.
 	Start(ctx context.Context, node api.Node) error
 
-	// The commands. Answers encode to JSON objects; an answer with a member
-	// "format-hint": "simple" is shown flat by lightning-cli. Errors that the
-	// user should act on are failures.
+	// The commands. Answers encode to JSON objects. Errors that the user should
+	// act on are failures.
 	Recover(ctx context.Context, p api.RecoverParams, progress api.Progress) (any, error)
 	Inspect(ctx context.Context, backup api.Backup) (any, error)
+	// Find covers states of our commitments before and after the backup's.
+	Find(ctx context.Context, backup api.Backup, states uint64, progress api.Progress) (any, error)
 	// The channel is as typed, "" for all.
 	Status(ctx context.Context, channel string) (any, error)
-	Retry(ctx context.Context, channel string) (any, error)
+	// Report is the status as a page, in HTML.
+	Report(ctx context.Context) (any, error)
+	// Retry takes the names of what the user overrides.
+	Retry(ctx context.Context, channel string, override []string) (any, error)
+	Sweep(ctx context.Context, p api.SweepParams) (any, error)
 	Forget(ctx context.Context, channel string) (any, error)
 
 	// OpeningAllowed is the guard: nil allows a channel opening. The peer is
@@ -34,11 +40,10 @@ type Service interface {
 	OpeningAllowed(ctx context.Context, peer *channel.PubKey, how string) error
 
 	// The events come one after the other; they must not block.
-	BlockAdded(height uint32)
+	BlockAdded()
 	PeerConnected(peer channel.PubKey)
-	PeerDisconnected(peer channel.PubKey)
-	ChannelStateChanged(change api.StateChange)
-	ChannelOpened(opening api.Opening)
+	ChannelStateChanged()
+	ChannelOpened(peer channel.PubKey, fundingTxid string)
 }
 
 // NewService makes the service once lightningd's socket is known. It must not

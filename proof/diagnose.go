@@ -25,7 +25,7 @@ type Diagnosis struct {
 // some seconds; ctx ends the search.
 func Diagnose(ctx context.Context, want channel.PubKey, source *keychain.Source, made *channel.PubKey) *failure.Error {
 	data := Diagnosis{BackupNode: want, SecretNode: made}
-	found := "the secret could not be understood"
+	found := "the secret is not valid"
 	if made != nil {
 		found = "the secret makes the node " + made.String() + ", the backup is of " + want.String()
 	}
@@ -52,15 +52,13 @@ func DamagedNodeID(b *vlsstate.Backup, made channel.PubKey) *failure.Error {
 		return nil
 	}
 	return failure.New(failure.WrongNode, "Use another copy of the backup",
-		"the secret is right, the file is damaged: its field node_id names the node %s, but its entries are of %s, which the secret makes", b.NodeID, made).
+		"the secret is right, the file is damaged: its field node_id gives the node %s, but its entries belong to %s, and so does the secret", b.NodeID, made).
 		With(Diagnosis{BackupNode: b.NodeID, SecretNode: &made, Mistake: NodeIDMistake, Certain: true})
 }
 
 // WalletWarning is what a user of lightningd must know whose hsm_secret holds
 // words: it makes the same node, but not the same on-chain wallet.
-const WalletWarning = "this hsm_secret holds words: node and channels are the right ones, " +
-	"but lightningd makes another on-chain wallet from it, which sees neither the old node's coins nor what is paid to its old addresses. " +
-	"For the whole, start a node in a fresh directory with the 32-byte file that glrecover hsm-secret writes"
+const WalletWarning = "this hsm_secret holds words: node and channels are the right ones, but lightningd makes a different on-chain wallet from it, which sees neither the old node's coins nor payments to its old addresses. To see everything, start a node in a fresh directory with the 32-byte file that glrecover hsm-secret writes"
 
 // Warnings lists what the user must know about an otherwise right secret.
 func Warnings(secret *keychain.Secret) []string {

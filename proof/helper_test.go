@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"os"
@@ -9,10 +10,11 @@ import (
 	"testing"
 
 	"github.com/glrecover/glrecover/keychain"
+	"github.com/glrecover/glrecover/testdata"
 	"github.com/glrecover/glrecover/vlsstate"
 )
 
-const corpus = "../testdata/corpus"
+var corpus = testdata.Corpus()
 
 func unhex(t testing.TB, s string) []byte {
 	t.Helper()
@@ -74,18 +76,18 @@ func readRaw(t testing.TB, name, file string) []byte {
 // parse reads a backup, or the bare state that the node side keeps.
 func parse(t testing.TB, raw []byte, file string) *vlsstate.Backup {
 	t.Helper()
-	b, err := parseAny(raw, file)
+	b, err := parseAny(t, raw, file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
-func parseAny(raw []byte, file string) (*vlsstate.Backup, error) {
+func parseAny(t testing.TB, raw []byte, file string) (*vlsstate.Backup, error) {
 	if strings.HasPrefix(file, "signer_state") {
-		return vlsstate.ParseState(raw)
+		raw = testdata.Wrapped(t, raw)
 	}
-	return vlsstate.Parse(raw)
+	return vlsstate.Read(bytes.NewReader(raw))
 }
 
 func load(t testing.TB, name, file string) *vlsstate.Backup {

@@ -33,9 +33,11 @@ const (
 	EntryForm Kind = "entry_form"
 	// EntrySignature: the signer signed the entry.
 	EntrySignature Kind = "entry_signature"
-	// PeerAddress: a peer's address that the signer did not sign, beside entries
+	// PeerAddress: a peer's address that the signer did not sign, among entries
 	// that it did; only such are reported. glrecover snapshot adds them.
 	PeerAddress Kind = "peer_address"
+	// OlderMark: a mark that glrecover snapshot left; only such are reported.
+	OlderMark Kind = "older_mark"
 	// WatchedChannels: each funding output that the signer's chain tracker
 	// watches is of a channel in the backup. An entry can be cut out of a file
 	// without a trace in the others; this is the trace.
@@ -103,10 +105,10 @@ type Report struct {
 
 // Freshness is what every reader of a report has to know.
 const Freshness = "A proof says that this signer wrote the backup, not that it is the latest one: " +
-	"an older backup passes the same checks, and nobody signs its date"
+	"an older backup passes the same checks, and its date is not signed"
 
 // Unsigned is what a reader has to know where Signed is false.
-const Unsigned = "no entry of this input is signed: a change would be found only in what the peers' own signatures and secrets prove"
+const Unsigned = "no entry of this input is signed: a change would be noticed only where the peers' own signatures and secrets prove something"
 
 // Signed reports whether any entry carries a signature, right or wrong.
 func (r *Report) Signed() bool {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/glrecover/glrecover/bolt3"
+	"github.com/glrecover/glrecover/bolt3/bolt3test"
 	"github.com/glrecover/glrecover/channel"
 )
 
@@ -130,7 +131,7 @@ func compareWithVector(t *testing.T, ch *channel.Channel, ours channel.Basepoint
 		{bolt3.ToLocalOutput, v.ToLocalVout, v.ToLocalScript},
 		{bolt3.ToRemoteOutput, v.ToRemoteVout, v.ToRemoteScript},
 	} {
-		vout := tx.FindOutput(o.kind)
+		vout := bolt3test.Output(tx, o.kind)
 		if o.vout == nil || *o.vout < 0 {
 			if vout >= 0 {
 				t.Errorf("an unexpected %s", o.kind)

@@ -1,11 +1,13 @@
 package proof
 
 import (
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
-	"github.com/btcsuite/btcd/btcec/v2"
-	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
 	"github.com/btcsuite/btcd/wire"
 
 	"github.com/glrecover/glrecover/bolt3"
@@ -23,74 +25,88 @@ func Verify(b *vlsstate.Backup, secret *keychain.Secret) (*Report, error) {
 	}
 	r := &Report{BackupNode: b.NodeID, SecretNode: id}
 	if r.WrongNode() {
-		r.Node = Check{Kind: NodeID, Status: Wrong, Text: "the secret makes another node"}
+		r.Node = Check{Kind: NodeID, Status: Wrong, Text: "the secret belongs to another node"}
 		return r, nil
 	}
-	r.Node = Check{Kind: NodeID, Status: Proven, Text: "the secret makes the node that the backup names"}
+	r.Node = Check{Kind: NodeID, Status: Proven, Text: "the secret belongs to the node in the backup"}
 	if r.Entries, err = checkEntries(b, secret); err != nil {
 		return nil, err
 	}
-	lost := lostStates(b)
-	for _, ch := range b.Channels {
-		if lost[ch.Key] {
-			r.Channels = append(r.Channels, ChannelReport{Channel: ch.Key, ID: ch.ID(), Checks: []Check{
-				{Kind: HolderCommitment, Status: NotProvable, Text: "the channel's state could not be read"},
-			}})
-			continue
+	r.Channels = make([]ChannelReport, len(b.Channels))
+	err = onEveryCore(len(b.Channels), func(i int) (err error) {
+		ch := b.Channels[i]
+		out := ChannelReport{Channel: ch.Key, ID: ch.ID()}
+		if slices.Contains(ch.State.Unread, channel.WholeState) {
+			out.Checks = []Check{{Kind: HolderCommitment, Status: NotProvable, Text: "the channel's state could not be read"}}
+		} else {
+			out.Checks, err = checkChannel(ch, secret)
 		}
-		checks, err := checkChannel(ch, secret)
-		if err != nil {
-			return nil, err
-		}
-		r.Channels = append(r.Channels, ChannelReport{Channel: ch.Key, ID: ch.ID(), Checks: checks})
+		r.Channels[i] = out
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return r, nil
 }
 
-// lostStates are the channels whose state is empty because it made no sense;
-// the entry itself is reported as wrong.
-func lostStates(b *vlsstate.Backup) map[channel.Key]bool {
-	lost := make(map[channel.Key]bool)
-	for _, p := range b.Problems {
-		if p.Effect == vlsstate.StateLost && p.Channel != nil {
-			lost[*p.Channel] = true
-		}
+// onEveryCore calls f for 0 to n-1 and returns one of its errors.
+func onEveryCore(n int, f func(i int) error) error {
+	var (
+		next atomic.Int64
+		wg   sync.WaitGroup
+	)
+	failed := make([]error, runtime.GOMAXPROCS(0))
+	for w := range failed {
+		wg.Go(func() {
+			for failed[w] == nil {
+				i := int(next.Add(1) - 1)
+				if i >= n {
+					return
+				}
+				failed[w] = f(i)
+			}
+		})
 	}
-	return lost
+	wg.Wait()
+	return errors.Join(failed...)
 }
 
 // checkEntries checks the signature of every entry. A backup without any
 // signature was written by a signer that does not sign, or is a dump of vlsd.
 func checkEntries(b *vlsstate.Backup, secret *keychain.Secret) ([]Check, error) {
-	id, err := secret.StateKey()
+	key, err := secret.StateKey()
 	if err != nil {
 		return nil, err
 	}
-	key, err := id.Point()
-	if err != nil {
-		return nil, err
-	}
+	defer key.Wipe()
 	signed := slices.ContainsFunc(b.Entries, func(e vlsstate.Entry) bool { return e.Signature != nil || e.BadSignature })
-	var checks []Check
-	for i := range b.Entries {
+	checks := make([]Check, len(b.Entries))
+	err = onEveryCore(len(b.Entries), func(i int) error {
 		e := &b.Entries[i]
 		check := Check{Kind: EntrySignature, Entry: e.Key}
 		switch {
 		case e.BadSignature:
-			check.Status, check.Text = Wrong, "what stands in the place of the signature is none: the file was damaged or changed"
+			check.Status, check.Text = Wrong, "there is something else in the place of the signature: the file was damaged or changed"
 		case e.Signature == nil && !signed:
 			check.Status, check.Text = NotProvable, "no entry of this input is signed"
+		case e.Kind() == vlsstate.KindOlder:
+			check.Kind, check.Status, check.Text = OlderMark, NotProvable, "marked by glrecover snapshot: the channel is older than the file"
 		case e.Signature == nil && e.Kind() == vlsstate.KindPeer && !e.Tombstone():
 			check.Kind, check.Status, check.Text = PeerAddress, NotProvable,
-				"the signer did not sign this address, as where glrecover snapshot added it; a wrong one costs a connection and no coin, for the peer proves itself"
+				"the signer did not sign this address; glrecover snapshot may have added it. A wrong address costs a connection but no coins, because the peer has to prove its identity"
 		case e.Signature == nil:
-			check.Status, check.Text = Missing, "this entry has no signature, others have"
-		case verifyCompact(e.Signature, vlsstate.SigningDigest(e), key):
+			check.Status, check.Text = Missing, "this entry has no signature, but others have one"
+		case key.Signed(e.Signature, vlsstate.SigningDigest(e)):
 			check.Status, check.Text = Proven, "the signer's signature"
 		default:
-			check.Status, check.Text = Wrong, "the signature does not verify: the entry was changed after the signer wrote it"
+			check.Status, check.Text = Wrong, "the signature is invalid: the entry was changed after the signer wrote it"
 		}
-		checks = append(checks, check)
+		checks[i] = check
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	for _, p := range b.Problems {
 		if p.Effect != vlsstate.Noted {
@@ -98,6 +114,27 @@ func checkEntries(b *vlsstate.Backup, secret *keychain.Secret) ([]Check, error) 
 		}
 	}
 	return append(checks, checkWatched(b)...), nil
+}
+
+// SignatureHolds tells of an entry whether its signature is the signer's. An entry
+// that was never signed, as an address that glrecover added, holds.
+func SignatureHolds(secret *keychain.Secret) (func(*vlsstate.Entry) bool, error) {
+	first, err := secret.StateKey()
+	if err != nil {
+		return nil, err
+	}
+	first.Wipe()
+	return func(e *vlsstate.Entry) bool {
+		if e.Signature == nil {
+			return !e.BadSignature
+		}
+		key, err := secret.StateKey()
+		if err != nil {
+			return false // wiped meanwhile
+		}
+		defer key.Wipe()
+		return key.Signed(e.Signature, vlsstate.SigningDigest(e))
+	}, nil
 }
 
 // checkWatched compares the tracker's listeners with the channels. VLS adds a
@@ -119,22 +156,10 @@ func checkWatched(b *vlsstate.Backup) []Check {
 	}
 	if lost > 0 {
 		return []Check{{Kind: WatchedChannels, Status: Missing, Text: fmt.Sprintf(
-			"the signer watches %d funding outputs, and the channels of %d of them are not in this backup or cannot be read", len(b.Heights), lost)}}
+			"the signer watches %d funding outputs, but the channels of %d of them are not in this backup or cannot be read", len(b.Heights), lost)}}
 	}
 	return []Check{{Kind: WatchedChannels, Status: Proven, Text: fmt.Sprintf(
-		"all %d funding outputs that the signer watches are of channels in this backup", len(b.Heights))}}
-}
-
-// verifyCompact checks r || s. As in libsecp256k1, a high s is no signature.
-func verifyCompact(sig []byte, digest [32]byte, key *btcec.PublicKey) bool {
-	if len(sig) != vlsstate.SignatureSize {
-		return false
-	}
-	var r, s btcec.ModNScalar
-	if r.SetByteSlice(sig[:32]) || s.SetByteSlice(sig[32:]) || r.IsZero() || s.IsZero() || s.IsOverHalfOrder() {
-		return false
-	}
-	return ecdsa.NewSignature(&r, &s).Verify(digest[:], key)
+		"all %d funding outputs that the signer watches belong to channels in this backup", len(b.Heights))}}
 }
 
 func checkChannel(ch *channel.Channel, secret *keychain.Secret) ([]Check, error) {
@@ -163,12 +188,18 @@ func checkChannel(ch *channel.Channel, secret *keychain.Secret) ([]Check, error)
 // signed.
 func checkHolder(ch *channel.Channel, keys *keychain.ChannelKeys, kind Kind, c *channel.Commitment, sigs *channel.Signatures, n uint64) (Check, error) {
 	if c == nil || sigs == nil {
+		if len(ch.State.Unread) > 0 {
+			return Check{
+				Kind: kind, Status: NotProvable,
+				Text: "the part of the backup with our commitment or the peer's signature on it could not be read",
+			}, nil
+		}
 		if kind == HolderCommitment && ch.State.NextHolderCommitNum > 0 && ch.State.NextHolderCommit == nil {
-			return Check{Kind: kind, Status: Wrong, Text: fmt.Sprintf("the state counts %d commitments of ours and holds none", n+1)}, nil
+			return Check{Kind: kind, Status: Wrong, Text: fmt.Sprintf("the state counts %d commitments of ours but holds none", n+1)}, nil
 		}
 		return Check{
 			Kind: kind, Status: NotProvable,
-			Text: "the snapshot holds no commitment of ours; the keys can only be compared with the funding output on the chain",
+			Text: "the backup holds no commitment of ours; the keys can only be compared with the funding output on the chain",
 		}, nil
 	}
 	point, err := keys.PerCommitmentPoint(n)
@@ -196,10 +227,10 @@ func checkSecrets(s *channel.State) []Check {
 	secrets := Check{Kind: RevocationSecrets}
 	switch {
 	case revoked == 0 && len(s.Secrets) == 0:
-		secrets.Status, secrets.Text = NotProvable, "the peer has revoked nothing in this snapshot"
+		secrets.Status, secrets.Text = NotProvable, "the peer has revoked nothing in this backup"
 		return []Check{secrets}
 	case len(s.Secrets) == 0:
-		secrets.Status, secrets.Text = NotProvable, "the snapshot holds no secrets of the peer"
+		secrets.Status, secrets.Text = NotProvable, "the backup holds no secrets of the peer"
 		return []Check{secrets}
 	}
 	compared, err := bolt3.CheckSecrets(s.Secrets, revoked)
@@ -208,11 +239,11 @@ func checkSecrets(s *channel.State) []Check {
 		secrets.Status, secrets.Text = Wrong, err.Error()
 		return []Check{secrets}
 	case compared == 0:
-		secrets.Status, secrets.Text = NotProvable, fmt.Sprintf("none of the %d stored secrets of the peer follows from another yet", len(s.Secrets))
+		secrets.Status, secrets.Text = NotProvable, fmt.Sprintf("none of the peer's %d stored secrets can be derived from another one yet", len(s.Secrets))
 	default:
-		secrets.Status, secrets.Text = Proven, fmt.Sprintf("%d of the %d stored secrets of the peer follow from one another, the others stand alone yet", compared, len(s.Secrets))
+		secrets.Status, secrets.Text = Proven, fmt.Sprintf("%d of the peer's %d stored secrets can be derived from one another, the others not yet", compared, len(s.Secrets))
 		if compared == len(s.Secrets) {
-			secrets.Text = fmt.Sprintf("the %d stored secrets of the peer follow from one another", compared)
+			secrets.Text = fmt.Sprintf("the peer's %d stored secrets can be derived from one another", compared)
 		}
 	}
 	return []Check{secrets, checkLastPoint(s)}
@@ -226,11 +257,11 @@ func checkLastPoint(s *channel.State) Check {
 	secret, ok := bolt3.SecretAt(s.Secrets, last)
 	switch {
 	case s.PrevCounterpartyPoint == nil || s.NextCounterpartyCommitNum != last+2:
-		check.Status, check.Text = NotProvable, fmt.Sprintf("the snapshot holds no point of the peer's commitment %d", last)
+		check.Status, check.Text = NotProvable, fmt.Sprintf("the backup holds no point for the peer's commitment %d", last)
 	case ok && bolt3.PointOf(secret) == *s.PrevCounterpartyPoint:
-		check.Status, check.Text = Proven, fmt.Sprintf("the secret of the peer's commitment %d makes the stored point", last)
+		check.Status, check.Text = Proven, fmt.Sprintf("the secret of the peer's commitment %d matches the stored point", last)
 	default:
-		check.Status, check.Text = Wrong, fmt.Sprintf("the secret of the peer's commitment %d does not make the stored point", last)
+		check.Status, check.Text = Wrong, fmt.Sprintf("the secret of the peer's commitment %d does not match the stored point", last)
 	}
 	return check
 }

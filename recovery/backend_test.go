@@ -5,9 +5,12 @@ import (
 	"testing"
 
 	"github.com/glrecover/glrecover/bolt3"
+	"github.com/glrecover/glrecover/bolt3/bolt3test"
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/chain/chaintest"
 	"github.com/glrecover/glrecover/recovery/api"
+	"github.com/glrecover/glrecover/recovery/judge"
+	"github.com/glrecover/glrecover/recovery/model"
 )
 
 // TestWithoutBitcoindItselfAChannelComesHome: its address is known and nothing
@@ -22,11 +25,11 @@ func TestWithoutBitcoindItselfAChannelComesHome(t *testing.T) {
 	commit := s.theirCommitment()
 	s.closes(commit.Tx)
 	s.begin()
-	s.untilState(CloseRequested)
+	s.untilState(model.CloseRequested)
 	s.mine(1)
-	s.untilState(OutputsWaiting)
-	s.credit(commit.Tx, commit.FindOutput(bolt3.ToRemoteOutput))
-	s.untilState(Credited)
+	s.untilState(model.OutputsWaiting)
+	s.credit(commit.Tx, bolt3test.Output(commit, bolt3.ToRemoteOutput))
+	s.untilState(model.Credited)
 }
 
 // ourCommitment is our own commitment as the snapshot has it, unsigned.
@@ -54,28 +57,26 @@ func TestOurOwnCommitmentIsNeverPublished(t *testing.T) {
 	s := newStory(t, "used-both-ways")
 	s.begin()
 	s.chain.AddMempool(s.ourCommitment().Tx)
-	s.untilState(CloseSeen)
-	if kind := s.status().Channels[0].ClosingKind; kind != kindOurs {
-		t.Fatalf("kind %s", kind)
-	}
+	s.untilState(model.CloseSeen)
+	s.until("its kind", func() bool { return s.status().Channels[0].ClosingKind == judge.Ours })
 	s.chain.DropMempool()
 	for range 3 {
 		s.chain.MineN(1)
-		s.BlockAdded(s.chain.Height())
+		s.BlockAdded()
 	}
-	s.untilState(CloseRequested)
+	s.until("the close to be missed", func() bool { s.look(); return s.state() != model.CloseSeen })
 	if n := len(s.chain.Mempool()); n > 0 {
 		t.Errorf("%d transactions were published", n)
 	}
 }
 
-// lateBackend cannot give some blocks.
-type lateBackend struct {
+// missingBlocks cannot give some blocks.
+type missingBlocks struct {
 	*chaintest.Backend
 	refuse func(height uint32) bool
 }
 
-func (b *lateBackend) Block(ctx context.Context, height uint32) (*chain.Block, error) {
+func (b *missingBlocks) Block(ctx context.Context, height uint32) (*chain.Block, error) {
 	if b.refuse(height) {
 		return nil, chain.ErrUnavailable
 	}
@@ -86,7 +87,7 @@ func (b *lateBackend) Block(ctx context.Context, height uint32) (*chain.Block, e
 func TestABlockThatCannotBeReadKeepsNoPeerFromBeingAsked(t *testing.T) {
 	s := newStory(t, "used-both-ways")
 	s.deps.Bitcoind = nil
-	s.deps.Backend = &lateBackend{s.chain.Backend(), func(uint32) bool { return true }}
+	s.deps.Backend = &missingBlocks{s.chain.Backend(), func(uint32) bool { return true }}
 	s.start()
 	s.begin()
 	s.until("the peer is asked", func() bool { return s.peers.asked() > 0 })
@@ -102,9 +103,9 @@ func TestADeepCloseIsNotFetchedAgainAndAgain(t *testing.T) {
 	commit := s.theirCommitment()
 	s.closes(commit.Tx)
 	s.begin()
-	s.untilState(CloseRequested)
+	s.untilState(model.CloseRequested)
 	s.mine(1)
-	s.untilState(OutputsWaiting)
+	s.untilState(model.OutputsWaiting)
 	closed := s.status().Channels[0].ClosingHeight
 	asked := func() (n int) {
 		heights, _ := backend.BlockRequests()
@@ -119,13 +120,11 @@ func TestADeepCloseIsNotFetchedAgainAndAgain(t *testing.T) {
 		for range n {
 			s.mine(1)
 			s.until("the block is looked at", func() bool {
-				s.mu.Lock()
-				defer s.mu.Unlock()
-				return s.run.ScannedTo == s.chain.Height()
+				return s.seen.Load().Tip.Height == s.chain.Height()
 			})
 		}
 	}
-	mine(deepBlocks + 1)
+	mine(13)
 	before := asked()
 	mine(20)
 	if after := asked(); after > before {

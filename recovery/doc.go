@@ -1,37 +1,15 @@
-// Package recovery is the work itself: it decides whether a backup may be
-// imported at all (gates), what is done with each of its channels (plan),
-// imports them into lightningd (import), and then follows every channel until
-// its coin is in the wallet (engine), asking each peer to close in the order
-// that is safe for all of them.
+// Package recovery runs a recovery: it decides with plan whether a backup may be
+// imported and what is done with each channel, hands that to the core, carries
+// out what the core answers, and tells people how it goes.
 //
-// One channel goes through these states. Each is told by glrecover-status; none
-// is kept in memory only: what the chain or lightningd can tell again is asked
-// again, the rest is in the node's datastore (record).
+// One goroutine owns the state (state.State). Everything else sends it events: the
+// Watcher, the end of a session, what lightningd lists, a command, the time. For
+// each event the core says what is to be done; what the world can see is done
+// only when the record is written. Commands and the guard answer from the last
+// snapshot, and nothing waits for a lock.
 //
-//	                 left_out (closed before, unreadable, dbid taken)
-//	                    ^
-//	[backup] ---gates---+--> funding_unconfirmed --3 confirmations--+
-//	                    |                                           v
-//	                    +----------------------------------> imported --+
-//	                                                            |       |
-//	   needs_address, needs_secret, peer_stale,  <--- ask ------+       |
-//	   hosted_node_alive, needs_operator         ---> again             |
-//	                                                            v       | somebody
-//	                                                  close_requested   | closed before
-//	                                                            |       |
-//	                                    spend in mempool/chain  v       v
-//	                       cheated <--- revoked? ------------ close_seen
-//	                          |                                 |
-//	                          +-------> outputs_waiting <-------+
-//	                                        |  every output of ours is
-//	                                        v  in listfunds
-//	                                     credited --100 confirmations--> resolved
-//
-// A reorganisation or a transaction that fell out of the mempool leads back:
-// the state is computed from what the chain says now, each time.
-//
-// The package never publishes our own commitment, never sends an error to a
-// peer before it has read the peer's numbers, never calls a coin recovered
-// before listfunds has it, never keeps a secret in the datastore, and never
-// lets one channel's trouble stop another.
+// It speaks to a node, a store, a chain, peers and keys through interfaces of its
+// own and knows no lightningd. It never publishes our own commitment, never calls
+// a coin recovered before the wallet lists it, and never lets one channel's
+// trouble stop another.
 package recovery

@@ -1,6 +1,7 @@
 package recovery
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
@@ -9,11 +10,18 @@ import (
 	"github.com/btcsuite/btcd/wire"
 
 	"github.com/glrecover/glrecover/bolt3"
+	"github.com/glrecover/glrecover/bolt3/bolt3test"
 	"github.com/glrecover/glrecover/chain/chaintest"
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
 	"github.com/glrecover/glrecover/peer"
+	"github.com/glrecover/glrecover/recovery/answer"
 	"github.com/glrecover/glrecover/recovery/api"
+	"github.com/glrecover/glrecover/recovery/claims"
+	"github.com/glrecover/glrecover/recovery/decision"
+	"github.com/glrecover/glrecover/recovery/keyring"
+	"github.com/glrecover/glrecover/recovery/model"
+	"github.com/glrecover/glrecover/testdata"
 	"github.com/glrecover/glrecover/vlsstate"
 )
 
@@ -22,7 +30,7 @@ type story struct {
 	*world
 	backup []byte
 	ch     *channel.Channel
-	keys   Keys
+	keys   keyring.Keys
 }
 
 // newStory funds the first channel of a corpus case on the chain in memory,
@@ -35,9 +43,9 @@ func newStory(t *testing.T, corpusCase string) *story {
 		t.Fatal(err)
 	}
 	b := readCorpus(t, corpusCase)
-	text, _ := w.fund(readCorpusText(t, corpusCase), b.Channels[0], keys)
+	text, _ := w.fund(testdata.Read(t, corpusCase, "backup.json"), b.Channels[0], keys)
 	w.chain.MineN(10)
-	b, err = vlsstate.Parse(text)
+	b, err = vlsstate.Read(bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +57,7 @@ func (s *story) params() api.RecoverParams {
 }
 
 // begin imports the channel.
-func (s *story) begin() *Answer {
+func (s *story) begin() *answer.Answer {
 	s.t.Helper()
 	a, err := s.recover(s.params())
 	if err != nil {
@@ -111,11 +119,24 @@ func (s *story) closes(tx *wire.MsgTx) {
 	}
 }
 
+// closed begins a recovery whose peer closes when it is asked, mines n blocks, and
+// waits until the close is in one of them.
+func (s *story) closed(n int) *bolt3.CommitTx {
+	s.t.Helper()
+	commit := s.theirCommitment()
+	s.closes(commit.Tx)
+	s.begin()
+	s.untilState(model.CloseSeen)
+	s.mine(n)
+	s.untilState(model.OutputsWaiting)
+	return commit
+}
+
 // credit lists the outputs of a transaction in lightningd's wallet.
 func (s *story) credit(tx *wire.MsgTx, vout int) {
 	s.node.mu.Lock()
 	defer s.node.mu.Unlock()
-	s.node.wallet = append(s.node.wallet, WalletOutput{
+	s.node.wallet = append(s.node.wallet, api.WalletOutput{
 		OutPoint: wire.OutPoint{Hash: tx.TxHash(), Index: uint32(vout)},
 		Sat:      uint64(tx.TxOut[vout].Value), Status: "confirmed", Height: s.chain.Height(),
 	})
@@ -126,16 +147,18 @@ func (s *story) mine(n int) {
 	if n > 1 {
 		s.chain.MineN(n - 1)
 	}
-	s.BlockAdded(s.chain.Height())
+	s.BlockAdded()
 }
 
-func (s *story) state() State { return s.stateOf(s.ch.Key) }
+func (s *story) state() model.ChannelState { return s.stateOf(s.ch.Key) }
 
-func (s *story) untilState(want State) {
+// untilState waits for a state, and for what a close in it was found to be.
+func (s *story) untilState(want model.ChannelState) {
 	s.t.Helper()
 	s.until(string(want)+" (is "+string(s.state())+")", func() bool {
-		s.nudge()
-		return s.state() == want
+		s.look()
+		c := s.seen.Load().Channels[s.ch.Key]
+		return c != nil && c.State == want && (c.Verdict != nil || !want.Closed() || want.Done())
 	})
 }
 
@@ -150,21 +173,22 @@ func TestAUsedChannelComesHome(t *testing.T) {
 	if a.Channels[0].Peer == nil || a.Channels[0].Peer.Verdict != string(peer.NotRefuted) {
 		t.Fatalf("the peer's numbers: %+v", a.Channels[0].Peer)
 	}
-	s.untilState(CloseSeen)
+	s.untilState(model.CloseSeen)
 	s.mine(1)
-	s.untilState(OutputsWaiting)
+	s.untilState(model.OutputsWaiting)
+	s.until("its outputs", func() bool { return len(s.status().Channels[0].Outputs) > 0 })
 	st := s.status().Channels[0]
-	if want := msat(s.ch.State.CounterpartyCommit.ToCountersignerSat); st.ExpectedMsat != want || st.RecoveredMsat != 0 {
+	if want := channel.Msat(s.ch.State.CounterpartyCommit.ToCountersignerSat); st.ExpectedMsat != want || st.RecoveredMsat != 0 {
 		t.Errorf("expected %d, recovered %d; want %d and 0", st.ExpectedMsat, st.RecoveredMsat, want)
 	}
-	s.credit(commit.Tx, commit.FindOutput(bolt3.ToRemoteOutput))
-	s.untilState(Credited)
+	s.credit(commit.Tx, bolt3test.Output(commit, bolt3.ToRemoteOutput))
+	s.untilState(model.Credited)
 	st = s.status().Channels[0]
-	if want := msat(s.ch.State.CounterpartyCommit.ToCountersignerSat); st.RecoveredMsat != want || st.ExpectedMsat != 0 {
+	if want := channel.Msat(s.ch.State.CounterpartyCommit.ToCountersignerSat); st.RecoveredMsat != want || st.ExpectedMsat != 0 {
 		t.Errorf("recovered %d, want %d", st.RecoveredMsat, want)
 	}
-	s.mine(finalConfs)
-	s.untilState(Resolved)
+	s.mine(model.FinalConfs)
+	s.untilState(model.Resolved)
 	if got := s.peers.asked(); got != 1 {
 		t.Errorf("the peer was asked %d times", got)
 	}
@@ -175,10 +199,10 @@ func TestNoCoinIsCalledRecoveredBeforeTheWalletListsIt(t *testing.T) {
 	s := newStory(t, "used-both-ways")
 	s.closes(s.theirCommitment().Tx)
 	s.begin()
-	s.untilState(CloseSeen)
-	s.mine(finalConfs + 20)
-	s.untilState(OutputsWaiting)
-	if st := s.status(); st.Totals.RecoveredMsat != 0 || !strings.Contains(st.Channels[0].Reason, "rescan=-") {
+	s.untilState(model.CloseSeen)
+	s.mine(model.FinalConfs + 20)
+	s.untilState(model.OutputsWaiting)
+	if st := s.status(); st.Totals.RecoveredMsat != 0 || !strings.Contains(st.Channels[0].Reason, "does not list it yet") {
 		t.Errorf("recovered %d, reason %q", st.Totals.RecoveredMsat, st.Channels[0].Reason)
 	}
 }
@@ -190,20 +214,20 @@ func TestTheHistorySurvivesAKillAtEachState(t *testing.T) {
 	commit := s.theirCommitment()
 	s.closes(commit.Tx)
 	s.begin()
-	s.untilState(CloseSeen)
+	s.untilState(model.CloseSeen)
 	s.start()
-	s.untilState(CloseSeen)
+	s.untilState(model.CloseSeen)
 	s.mine(1)
 	s.start()
-	s.untilState(OutputsWaiting)
-	s.credit(commit.Tx, commit.FindOutput(bolt3.ToRemoteOutput))
+	s.untilState(model.OutputsWaiting)
+	s.credit(commit.Tx, bolt3test.Output(commit, bolt3.ToRemoteOutput))
 	s.start()
-	s.untilState(Credited)
-	s.mine(finalConfs)
+	s.untilState(model.Credited)
+	s.mine(model.FinalConfs)
 	s.start()
-	s.untilState(Resolved)
+	s.untilState(model.Resolved)
 	s.start()
-	s.untilState(Resolved)
+	s.untilState(model.Resolved)
 	if st := s.status().Channels[0]; st.RecoveredMsat == 0 || len(st.RecoveredTo) != 1 {
 		t.Errorf("the resolved channel lost its coin: %+v", st)
 	}
@@ -225,14 +249,14 @@ func TestAKillBetweenRecordAndImportIsMadeGood(t *testing.T) {
 	s.begin()
 	s.node.mu.Lock()
 	s.node.onEffect = nil
-	key := (&track{Channel: *s.ch}).key()
-	rec := s.node.store[strings.Join(key, "/")]
+	key := recordOf(s.ch)
+	rec := s.node.store[key]
 	rec.Value = strings.Replace(rec.Value, `"state":"left_out"`, `"state":"imported"`, 1)
-	s.node.store[strings.Join(key, "/")] = rec
+	s.node.store[key] = rec
 	s.node.mu.Unlock()
 	s.start()
 	s.until("the stub", func() bool {
-		s.nudge()
+		s.look()
 		channels, _ := s.node.PeerChannels(t.Context())
 		return len(channels) == 1
 	})
@@ -240,18 +264,13 @@ func TestAKillBetweenRecordAndImportIsMadeGood(t *testing.T) {
 
 func TestAReorganisationLeadsBack(t *testing.T) {
 	s := newStory(t, "used-both-ways")
-	commit := s.theirCommitment()
-	s.closes(commit.Tx)
-	s.begin()
-	s.untilState(CloseSeen)
-	s.mine(2)
-	s.untilState(OutputsWaiting)
+	s.closed(2)
 	s.chain.Reorg(2, true) // the transaction is in the mempool again
 	s.chain.MineN(3)
-	s.BlockAdded(s.chain.Height())
-	s.untilState(CloseSeen)
+	s.BlockAdded()
+	s.untilState(model.CloseSeen)
 	s.mine(1)
-	s.untilState(OutputsWaiting)
+	s.untilState(model.OutputsWaiting)
 }
 
 // TestACloseThatFellOutIsSentAgain with the next block.
@@ -260,26 +279,26 @@ func TestACloseThatFellOutIsSentAgain(t *testing.T) {
 	commit := s.theirCommitment()
 	s.closes(commit.Tx)
 	s.begin()
-	s.untilState(CloseSeen)
+	s.untilState(model.CloseSeen)
 	s.chain.DropMempool()
 	s.chain.MineN(1)
-	s.BlockAdded(s.chain.Height())
+	s.BlockAdded()
 	s.until("the close in the mempool again", func() bool { return len(s.chain.Mempool()) == 1 })
-	s.untilState(CloseSeen)
+	s.untilState(model.CloseSeen)
 }
 
 func TestAPeerThatComesBackIsAskedThen(t *testing.T) {
 	s := newStory(t, "used-both-ways")
 	s.begin()
 	s.until("vain tries", func() bool { return s.peers.asked() >= 2 })
-	if got := s.state(); got != Imported {
+	if got := s.state(); got != model.Imported {
 		t.Errorf("an unreachable peer's channel is %s", got)
 	}
 	s.closes(s.theirCommitment().Tx)
-	if _, err := s.Retry(t.Context(), s.ch.ID().String()); err != nil {
+	if _, err := s.Retry(t.Context(), s.ch.ID().String(), nil); err != nil {
 		t.Fatal(err)
 	}
-	s.untilState(CloseSeen)
+	s.untilState(model.CloseSeen)
 }
 
 // TestAStalePeerIsNotAsked: it would publish what it has revoked.
@@ -289,7 +308,7 @@ func TestAStalePeerIsNotAsked(t *testing.T) {
 	stale.NextCommitment = s.ch.State.NextCounterpartyRevokeNum - 3
 	s.peers.numbers[s.ch.ID()] = stale
 	a := s.begin()
-	if a.Channels[0].Result != StalePeer || s.state() != PeerStale {
+	if a.Channels[0].Result != answer.StalePeer || s.state() != model.PeerStale {
 		t.Fatalf("result %s, state %s", a.Channels[0].Result, s.state())
 	}
 	if n := count(s.node.calls(), "recoverchannel"); n > 0 {
@@ -302,18 +321,20 @@ func TestAStalePeerIsNotAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Channels[0].Result != DidImport {
+	if a.Channels[0].Result != answer.DidImport {
 		t.Errorf("with the override: %s", a.Channels[0].Result)
 	}
-	s.untilState(CloseSeen)
+	s.untilState(model.CloseSeen)
 }
 
-// TestNumbersThatMoveStopEverything: something else uses this node's key.
-func TestNumbersThatMoveStopEverything(t *testing.T) {
+// TestReestablishNumbersThatMoveStopEverything: something else uses this node's key.
+func TestReestablishNumbersThatMoveStopEverything(t *testing.T) {
 	s := newStory(t, "used-both-ways")
 	s.peers.numbers[s.ch.ID()] = s.current()
 	moved := s.current()
 	moved.NextCommitment++
+	moved.NextRevocation++
+	moved = s.proven(moved)
 	s.peers.ask = func(_ peer.Target, a peer.Ask) *peer.Outcome {
 		if ok, why := a.Decide(moved); !ok {
 			return &peer.Outcome{Result: peer.Withheld, Reason: why}
@@ -321,13 +342,18 @@ func TestNumbersThatMoveStopEverything(t *testing.T) {
 		return &peer.Outcome{Result: peer.Asked}
 	}
 	s.begin()
-	s.untilState(HostedAlive)
+	s.untilState(model.HostedAlive)
 	if st := s.status(); len(st.Alarms) == 0 || !strings.Contains(st.Alarms[0], "ALIVE") {
 		t.Errorf("alarms %q", st.Alarms)
 	}
+	s.until("the alarm on record", func() bool {
+		s.node.mu.Lock()
+		defer s.node.mu.Unlock()
+		return strings.Contains(s.node.store["glrecover/run"].Value, `"hosted_node_alive"`)
+	})
 	asked := s.peers.asked()
 	s.start()
-	s.nudge()
+	s.look()
 	time.Sleep(50 * time.Millisecond) // nothing to wait for: nothing must happen
 	if s.peers.asked() != asked {
 		t.Error("a peer was asked after the alarm")
@@ -340,12 +366,12 @@ func TestNumbersThatMoveStopEverything(t *testing.T) {
 	}
 	// The peer's numbers are current() again: they went back, which is the
 	// peer's own trouble.
-	s.untilState(CloseSeen)
+	s.untilState(model.CloseSeen)
 }
 
-// TestNumbersThatMoveCountWhereTheFirstWereReadLate: the peer was away at the
+// TestReestablishNumbersThatMoveCountWhereTheFirstWereReadLate: the peer was away at the
 // import.
-func TestNumbersThatMoveCountWhereTheFirstWereReadLate(t *testing.T) {
+func TestReestablishNumbersThatMoveCountWhereTheFirstWereReadLate(t *testing.T) {
 	s := newStory(t, "used-both-ways")
 	seen := make(chan struct{}, 100)
 	s.peers.mu.Lock()
@@ -353,6 +379,8 @@ func TestNumbersThatMoveCountWhereTheFirstWereReadLate(t *testing.T) {
 		r := s.current()
 		if len(s.peers.asks) > 1 {
 			r.NextCommitment += 2
+			r.NextRevocation += 2
+			r = s.proven(r)
 		}
 		seen <- struct{}{}
 		if ok, why := a.Decide(r); !ok {
@@ -363,21 +391,26 @@ func TestNumbersThatMoveCountWhereTheFirstWereReadLate(t *testing.T) {
 	s.peers.mu.Unlock()
 	s.begin()
 	<-seen
-	s.untilState(HostedAlive)
+	s.untilState(model.HostedAlive)
 }
 
 // TestAnAlarmReachesThePeersThatAreBeingDialled.
 func TestAnAlarmReachesThePeersThatAreBeingDialled(t *testing.T) {
 	s := newStory(t, "used-both-ways")
-	decide := s.decideFor(&track{Channel: *s.ch}, s.keys)
-	s.begin()
-	if ok, why := decide(s.current()); !ok {
-		t.Fatalf("before the alarm: %s", why)
+	decided := make(chan bool, 100)
+	s.peers.mu.Lock()
+	s.peers.ask = func(_ peer.Target, a peer.Ask) *peer.Outcome {
+		s.alive("numbers moved")
+		ok, why := a.Decide(s.current())
+		decided <- ok
+		return &peer.Outcome{Result: peer.Withheld, Reason: why}
 	}
-	s.stopAll(t.Context(), "numbers moved")
-	if ok, _ := decide(s.current()); ok {
+	s.peers.mu.Unlock()
+	s.begin()
+	if <-decided {
 		t.Error("asked all the same")
 	}
+	s.untilState(model.HostedAlive)
 }
 
 // TestAPeerThatWasStaleMustShowItsNumbersFirst: nothing is sent to it blindly.
@@ -400,12 +433,12 @@ func TestAPeerThatWasStaleMustShowItsNumbersFirst(t *testing.T) {
 	if !<-probes {
 		t.Error("a peer whose numbers were good is not probed")
 	}
-	s.untilState(PeerStale)
+	s.untilState(model.PeerStale)
 	s.begin() // the user calls again, as the state says
 	if <-probes {
 		t.Error("a peer that was stale is probed")
 	}
-	s.untilState(PeerStale)
+	s.untilState(model.PeerStale)
 }
 
 func TestARevokedCloseIsCheatedInCapitals(t *testing.T) {
@@ -425,31 +458,15 @@ func TestARevokedCloseIsCheatedInCapitals(t *testing.T) {
 	}
 	s.closes(revoked.Tx)
 	s.begin()
-	s.untilState(Cheated)
+	s.untilState(model.Cheated)
 	s.mine(1)
 	s.until("the deadline", func() bool {
-		s.nudge()
+		s.look()
 		return s.status().Channels[0].DeadlineBlock == s.chain.Height()+uint32(s.ch.HolderDelay)
 	})
 	st := s.status()
 	if len(st.Alarms) == 0 || !strings.Contains(st.Alarms[0], "CHEATED") || st.Channels[0].ClaimMsat == 0 {
 		t.Errorf("alarms %q, claim %d", st.Alarms, st.Channels[0].ClaimMsat)
-	}
-}
-
-func TestHTLCsOfACloseAreNamedAsOutOfReach(t *testing.T) {
-	s := newStory(t, "htlc-in-flight")
-	commit := s.theirCommitment()
-	s.closes(commit.Tx)
-	s.begin()
-	s.untilState(CloseSeen)
-	s.mine(1)
-	s.untilState(OutputsWaiting)
-	s.credit(commit.Tx, commit.FindOutput(bolt3.ToRemoteOutput))
-	s.until("to_remote credited", func() bool { s.nudge(); return s.status().Totals.RecoveredMsat > 0 })
-	st := s.status().Channels[0]
-	if st.State != OutputsWaiting || st.UnclaimedMsat == 0 || !strings.Contains(st.Reason, "cannot claim") {
-		t.Errorf("state %s, unclaimed %d, reason %q", st.State, st.UnclaimedMsat, st.Reason)
 	}
 }
 
@@ -463,7 +480,7 @@ func TestWithoutTheSecretThePeersAreNotAskedAndTheStateSaysSo(t *testing.T) {
 		t.Errorf("imported %d, warnings %q", a.Totals.Imported, a.Warnings)
 	}
 	k := readCorpus(t, "used-both-ways").Channels[0].Key
-	w.until("needs_secret", func() bool { return w.stateOf(k) == NeedsSecret })
+	w.until("needs_secret", func() bool { return w.stateOf(k) == model.NeedsSecret })
 	if w.peers.asked() > 0 {
 		t.Error("a peer was asked")
 	}
@@ -480,21 +497,21 @@ func TestAYoungFundingIsImportedWhenItHasItsConfirmations(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := readCorpus(t, "used-both-ways").Channels[0]
-	text, _ := w.fund(readCorpusText(t, "used-both-ways"), c, keys)
+	text, _ := w.fund(testdata.Read(t, "used-both-ways", "backup.json"), c, keys)
 	a, err := w.recover(inline(string(text)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Channels[0].Result != NotYetConfirmed || a.Channels[0].State != FundingUnconfirmed {
+	if a.Channels[0].Result != answer.NotYetConfirmed || a.Channels[0].State != model.FundingUnconfirmed {
 		t.Fatalf("result %s, state %s", a.Channels[0].Result, a.Channels[0].State)
 	}
 	if n := count(w.node.calls(), "recoverchannel"); n > 0 {
 		t.Fatal("imported with one confirmation")
 	}
-	w.chain.MineN(minFundingConfs)
-	w.BlockAdded(w.chain.Height())
+	w.chain.MineN(decision.MinFundingConfs)
+	w.BlockAdded()
 	w.until("the import", func() bool { return count(w.node.calls(), "recoverchannel") == 1 })
-	w.until("imported", func() bool { return w.stateOf(c.Key) == Imported })
+	w.until("imported", func() bool { return w.stateOf(c.Key) == model.Imported })
 }
 
 // TestTheGuard: nothing may be opened before lightningd has restarted, and with
@@ -546,11 +563,11 @@ func TestTheGuardKnowsThePeersOfUnreadableChannels(t *testing.T) {
 		t.Skip("each peer of the case has several channels")
 	}
 	w := newWorld(t, "three-peers", true)
-	text := strings.Replace(string(readCorpusText(t, "three-peers")), lone.Remote.HTLC.String(), "02"+strings.Repeat("ff", 32), 1)
+	text := strings.Replace(string(testdata.Read(t, "three-peers", "backup.json")), lone.Remote.HTLC.String(), "02"+strings.Repeat("ff", 32), 1)
 	p := inline(text)
 	p.Addresses = map[channel.PubKey]string{lone.Peer: "192.0.2.1:9735"}
 	a, err := w.recover(p)
-	if err != nil || resultsOf(a)[BadEntry] != 1 {
+	if err != nil || resultsOf(a)[answer.BadEntry] != 1 {
 		t.Fatalf("results %v, %v", resultsOf(a), err)
 	}
 	if !slices.ContainsFunc(a.Warnings, func(s string) bool { return strings.HasPrefix(s, "addresses: ") }) {
@@ -570,10 +587,11 @@ func TestTheGuardKnowsThePeersOfUnreadableChannels(t *testing.T) {
 func TestAnOpeningAllTheSameRaisesTheAlarm(t *testing.T) {
 	s := newStory(t, "used-both-ways")
 	s.begin()
-	s.ChannelOpened(api.Opening{Peer: s.ch.Peer, FundingTxid: strings.Repeat("ab", 32)})
-	if st := s.status(); len(st.Alarms) != 1 || !strings.HasPrefix(st.Alarms[0], "ALARM") {
-		t.Fatalf("alarms %q", st.Alarms)
-	}
+	s.ChannelOpened(s.ch.Peer, strings.Repeat("ab", 32))
+	s.until("the alarm", func() bool {
+		st := s.status()
+		return len(st.Alarms) == 1 && strings.HasPrefix(st.Alarms[0], "ALARM")
+	})
 	s.start()
 	if st := s.status(); len(st.Alarms) != 1 {
 		t.Error("the alarm did not survive a restart")
@@ -588,13 +606,13 @@ func TestForgetIsRefusedWhileSomethingMayCome(t *testing.T) {
 	if _, err := s.Forget(t.Context(), ""); failure.NameOf(err) != failure.Unclaimed {
 		t.Fatalf("got %v", err)
 	}
-	s.untilState(CloseSeen)
+	s.untilState(model.CloseSeen)
 	s.mine(1)
-	s.credit(commit.Tx, commit.FindOutput(bolt3.ToRemoteOutput))
-	s.mine(finalConfs)
-	s.untilState(Resolved)
+	s.credit(commit.Tx, bolt3test.Output(commit, bolt3.ToRemoteOutput))
+	s.mine(model.FinalConfs)
+	s.untilState(model.Resolved)
 	s.start()
-	s.untilState(Resolved)
+	s.untilState(model.Resolved)
 	if _, err := s.Forget(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
@@ -609,7 +627,7 @@ func TestForgetIsRefusedWhileSomethingMayCome(t *testing.T) {
 // TestACloseThatThePeersOwnNumbersRevokeIsCheated: the backup is older than the
 // peer, and the peer publishes the commitment that the backup takes for current.
 func TestACloseThatThePeersOwnNumbersRevokeIsCheated(t *testing.T) {
-	for ahead, want := range map[uint64]State{1: CloseSeen, 2: Cheated} {
+	for ahead, want := range map[uint64]model.ChannelState{1: model.CloseSeen, 2: model.Cheated} {
 		s := newStory(t, "used-both-ways")
 		later := s.current()
 		later.NextCommitment += ahead
@@ -625,7 +643,7 @@ func TestACloseThatThePeersOwnNumbersRevokeIsCheated(t *testing.T) {
 		s.begin()
 		s.untilState(want)
 		st := s.status()
-		if want == Cheated && (len(st.Alarms) == 0 || !strings.Contains(st.Alarms[0], "BY ITS OWN NUMBERS") || st.Channels[0].ClaimMsat == 0) {
+		if want == model.Cheated && (len(st.Alarms) == 0 || !strings.Contains(st.Alarms[0], "HAD ITSELF REPORTED") || st.Channels[0].ClaimMsat == 0) {
 			t.Errorf("alarms %q", st.Alarms)
 		}
 	}
@@ -638,10 +656,10 @@ func TestAnHTLCThatThePeerTakesIsLostAndTheChannelEnds(t *testing.T) {
 	commit := s.theirCommitment()
 	s.closes(commit.Tx)
 	s.begin()
-	s.untilState(CloseSeen)
+	s.untilState(model.CloseSeen)
 	s.mine(1)
-	s.credit(commit.Tx, commit.FindOutput(bolt3.ToRemoteOutput))
-	s.untilState(OutputsWaiting)
+	s.credit(commit.Tx, bolt3test.Output(commit, bolt3.ToRemoteOutput))
+	s.untilState(model.OutputsWaiting)
 	var outs []wire.OutPoint
 	for _, vout := range commit.HTLCVouts() {
 		outs = append(outs, wire.OutPoint{Hash: commit.Tx.TxHash(), Index: uint32(vout)})
@@ -650,42 +668,25 @@ func TestAnHTLCThatThePeerTakesIsLostAndTheChannelEnds(t *testing.T) {
 	s.chain.AddMempool(spend)
 	s.mine(1)
 	s.until("the spends on record", func() bool {
-		s.nudge()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return len(s.tracks[s.ch.Key].Taken) == len(outs)
+		s.look()
+		n := 0
+		for _, o := range s.status().Channels[0].Outputs {
+			if o.By == spend.TxHash().String() {
+				n++
+			}
+		}
+		return n == len(outs)
 	})
-	if got := s.state(); got != OutputsWaiting {
+	if got := s.state(); got != model.OutputsWaiting {
 		t.Errorf("after one confirmation: %s", got)
 	}
 	s.start() // it is on record
-	s.mine(deepEnough)
-	s.untilState(Credited)
+	s.mine(claims.TakenConfs)
+	s.untilState(model.Credited)
 	st := s.status().Channels[0]
 	if st.UnclaimedMsat != 0 || !strings.Contains(st.Reason, "lost to "+spend.TxHash().String()) {
 		t.Errorf("unclaimed %d, reason %q", st.UnclaimedMsat, st.Reason)
 	}
-	s.mine(finalConfs)
-	s.untilState(Resolved)
-}
-
-// TestAnotherCloseReplacesTheFirstAndWhatBelongedToIt.
-func TestAnotherCloseReplacesTheFirstAndWhatBelongedToIt(t *testing.T) {
-	s := newStory(t, "used-both-ways")
-	s.closes(s.theirCommitment().Tx)
-	s.begin()
-	s.untilState(CloseSeen)
-	s.mu.Lock()
-	s.tracks[s.ch.Key].Bump = &bump{Txid: strings.Repeat("ab", 32), At: s.chain.Height()}
-	s.mu.Unlock()
-	other := chaintest.SpendTo(int64(s.ch.CapacitySat)-500, []byte{0x51}, s.ch.Funding)
-	s.chain.DropMempool()
-	s.chain.Mine(other)
-	s.BlockAdded(s.chain.Height())
-	s.until("the other close", func() bool { s.nudge(); return s.status().Channels[0].ClosingTxid == other.TxHash().String() })
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if b := s.tracks[s.ch.Key].Bump; b != nil {
-		t.Errorf("the child of the first close is still there: %+v", b)
-	}
+	s.mine(model.FinalConfs)
+	s.untilState(model.Resolved)
 }

@@ -4,51 +4,42 @@ import (
 	"context"
 
 	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/recovery/answer"
 	"github.com/glrecover/glrecover/recovery/api"
+	"github.com/glrecover/glrecover/recovery/backup"
+	"github.com/glrecover/glrecover/recovery/locate"
+	"github.com/glrecover/glrecover/recovery/plan"
 	"github.com/glrecover/glrecover/scbconv"
 )
-
-// Inventory is what glrecover-inspect says: what a backup holds, without any
-// effect and without contact to a peer.
-type Inventory struct {
-	NodeID   channel.PubKey  `json:"node_id"`
-	ThisNode bool            `json:"this_node"`
-	Network  string          `json:"network,omitempty"`
-	Backup   BackupFacts     `json:"backup"`
-	Channels []ChannelAnswer `json:"channels"`
-	Totals   Totals          `json:"totals"`
-	Warnings []string        `json:"warnings"`
-}
 
 // Inspect reads a backup and shows its channels with the address that would be
 // used and what the chain says of their funding.
 func (s *Service) Inspect(ctx context.Context, from api.Backup) (any, error) {
-	b, err := load(from)
+	b, err := backup.Load(from)
 	if err != nil {
 		return nil, err
 	}
-	info, err := s.node.Info(ctx)
+	info, err := s.Node.Info(ctx)
 	if err != nil {
 		return nil, err
 	}
-	inv := &Inventory{
-		NodeID: b.NodeID, ThisNode: b.NodeID == info.ID, Network: b.Network,
-		Backup: factsOf(b, s.Now()), Channels: []ChannelAnswer{}, Warnings: problemWarnings(b.Backup),
-	}
-	view := s.view(ctx)
+	in := plan.Inputs{Backup: b, Now: s.Now(), Gossip: map[channel.PubKey][]scbconv.Address{}}
 	for _, c := range b.Channels {
-		a := describe(c)
-		choice := scbconv.Choose(s.candidates(ctx, b.Backup, nil, c.Peer))
-		a.Address, a.AddressSource = choice.Address.String(), string(choice.Source)
-		if b.Network == info.Network {
-			a.Evidence = evidenceAnswer(view.Funding(ctx, fundingQuery(c, nil)))
+		if _, seen := in.Gossip[c.Peer]; !seen {
+			in.Gossip[c.Peer] = s.announced(ctx, c.Peer)
 		}
-		inv.Channels = append(inv.Channels, a)
 	}
-	inv.Channels = append(inv.Channels, others(b.Backup)...)
-	inv.Totals = totalsOf(inv.Channels)
-	if inv.Warnings == nil {
-		inv.Warnings = []string{}
+	if b.Network == info.Network {
+		in.Chain = s.view.Source(ctx)
 	}
-	return inv, nil
+	p, err := plan.Make(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return answer.InventoryOf(p, b.Network, b.NodeID == info.ID), nil
+}
+
+// announced are the addresses of a peer that the node's gossip knows.
+func (s *Service) announced(ctx context.Context, id channel.PubKey) []scbconv.Address {
+	return locate.Announced(ctx, s.Node, id)
 }

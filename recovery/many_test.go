@@ -17,6 +17,10 @@ import (
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/peer"
 	"github.com/glrecover/glrecover/recovery/api"
+	"github.com/glrecover/glrecover/recovery/closing"
+	"github.com/glrecover/glrecover/recovery/model"
+	"github.com/glrecover/glrecover/recovery/record"
+	"github.com/glrecover/glrecover/recovery/sessions"
 )
 
 // tally counts the calls that the engine makes, by name.
@@ -46,7 +50,7 @@ type countedNode struct {
 	*tally
 }
 
-func (n countedNode) PeerChannels(ctx context.Context) ([]PeerChannel, error) {
+func (n countedNode) PeerChannels(ctx context.Context) ([]api.PeerChannel, error) {
 	n.note("listpeerchannels")
 	return n.fakeNode.PeerChannels(ctx)
 }
@@ -56,12 +60,12 @@ func (n countedNode) ClosedChannels(ctx context.Context) ([]channel.ID, error) {
 	return n.fakeNode.ClosedChannels(ctx)
 }
 
-func (n countedNode) Wallet(ctx context.Context) ([]WalletOutput, error) {
+func (n countedNode) Wallet(ctx context.Context) ([]api.WalletOutput, error) {
 	n.note("listfunds")
 	return n.fakeNode.Wallet(ctx)
 }
 
-func (n countedNode) GossipNode(ctx context.Context, id channel.PubKey) (*GossipNode, error) {
+func (n countedNode) GossipNode(ctx context.Context, id channel.PubKey) (*api.GossipNode, error) {
 	n.note("listnodes")
 	return n.fakeNode.GossipNode(ctx, id)
 }
@@ -107,31 +111,26 @@ func newCrowd(t *testing.T, n int) (*world, *tally) {
 	w := newWorld(t, "used-both-ways", true)
 	w.stop()
 	counts := &tally{calls: map[string]int{}}
-	w.deps.Node = countedNode{w.node, counts}
+	w.deps.Node, w.deps.WatchEvery = countedNode{w.node, counts}, 0
 	w.deps.Backend = countedBackend{w.deps.Backend, counts}
-	w.deps.NewPeers = func(api.Node, peer.NodeKey) (Peers, error) { return countedPeers{w.peers, counts}, nil }
-	base := stripped(readCorpus(t, "used-both-ways").Channels[0])
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	w.deps.NewPeers = func(api.Node, peer.NodeKey) (closing.Peers, error) { return countedPeers{w.peers, counts}, nil }
+	base := *readCorpus(t, "used-both-ways").Channels[0]
 	now := time.Now()
-	must(save(t.Context(), w.node, recordRun, &run{
-		Version: recordVersion, NodeID: base.Key.Peer, Network: "regtest", Imported: now, Mark: "run 1",
-		ScanFrom: w.chain.Height(),
-	}))
+	save := model.Save{Run: &model.Run{NodeID: base.Key.Peer, Network: "regtest", Imported: now, Mark: "run 1", MaxFeePercent: 10}}
 	for i := range n {
 		c := base
 		_, pub := btcec.PrivKeyFromBytes(binary.BigEndian.AppendUint32(bytes.Repeat([]byte{1}, 28), uint32(i)))
 		c.Key = channel.Key{Peer: channel.PubKeyOf(pub), DBID: uint64(i + 1)}
 		c.Funding = wire.OutPoint{Hash: chainhash.DoubleHashH([]byte{byte(i), byte(i >> 8)})}
-		k := &track{Channel: c, State: Imported, Since: now, Address: "192.0.2.1:9735", Source: "backup"}
-		must(save(t.Context(), w.node, k.key(), k))
-		w.node.channels = append(w.node.channels, PeerChannel{
+		save.Channels = append(save.Channels, model.Record{
+			Channel: c, State: model.Imported, Since: now, Address: "192.0.2.1:9735", Source: "backup", ImportedAt: 90, WatchFrom: w.chain.Height(),
+		})
+		w.node.channels = append(w.node.channels, api.PeerChannel{
 			Peer: c.Peer, ID: c.ID(), Funding: c.Funding, State: "CHANNELD_NORMAL", Stub: true, Private: true,
 		})
+	}
+	if err := record.Open(w.node).Write(t.Context(), save); err != nil {
+		t.Fatal(err)
 	}
 	w.start()
 	return w, counts
@@ -222,13 +221,13 @@ func TestAPeerThatIsBackAfterTenMinutesClosesWithoutHelp(t *testing.T) {
 		defer func() { s.stop() }()
 		s.begin()
 		time.Sleep(10 * time.Minute)
-		if got := s.state(); got != Imported {
+		if got := s.state(); got != model.Imported {
 			t.Fatalf("while the peer is away: %s", got)
 		}
 		s.closes(s.theirCommitment().Tx)
 		back := time.Now()
-		for s.state() != CloseSeen {
-			if time.Since(back) > lastRetry*12/10+time.Minute {
+		for s.state() != model.CloseSeen {
+			if time.Since(back) > sessions.LastRetry*12/10+time.Minute {
 				t.Fatalf("%s after the peer is back: %s", time.Since(back), s.state())
 			}
 			time.Sleep(time.Second)
@@ -246,7 +245,7 @@ func TestAPeerThatConnectsIsAskedAtOnce(t *testing.T) {
 		s.closes(s.theirCommitment().Tx)
 		s.PeerConnected(s.ch.Peer)
 		time.Sleep(5 * time.Second)
-		if got := s.state(); got != CloseSeen {
+		if got := s.state(); got != model.CloseSeen {
 			t.Errorf("5 s after the peer connected: %s", got)
 		}
 	})

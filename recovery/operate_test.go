@@ -6,6 +6,9 @@ import (
 	"testing"
 
 	"github.com/glrecover/glrecover/failure"
+	"github.com/glrecover/glrecover/recovery/model"
+	"github.com/glrecover/glrecover/recovery/record"
+	"github.com/glrecover/glrecover/recovery/tell"
 )
 
 // TestAChannelThatWasLeftOutIsNeitherDoneNorForgotten: its coins are still in
@@ -18,11 +21,11 @@ func TestAChannelThatWasLeftOutIsNeitherDoneNorForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := w.status()
-	if st.Channels[0].State != LeftOut || st.Channels[0].Todo == "" {
+	if st.Channels[0].State != model.LeftOut || st.Channels[0].Todo == "" {
 		t.Errorf("%+v", st.Channels[0])
 	}
 	for _, n := range st.Notes {
-		if strings.Contains(n, "All is done") {
+		if strings.Contains(n, "Everything is done") {
 			t.Errorf("note %q", n)
 		}
 	}
@@ -41,12 +44,18 @@ func TestForgetWithoutAChannelTakesTheResolvedOnes(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := readCorpus(t, "three-peers").Channels[0]
-	w.setState(t.Context(), done.Key, Resolved, "as a test says")
+	w.stop()
+	resolved := w.seen.Load().Channels[done.Key].Record
+	resolved.State = model.Resolved
+	if err := record.Open(w.node).Write(t.Context(), model.Save{Channels: []model.Record{resolved}}); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
 	one, err := w.Status(t.Context(), done.Funding.String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := one.(*Status); len(s.Channels) != 1 || slices.ContainsFunc(s.Notes, func(n string) bool { return strings.Contains(n, "All is done") }) {
+	if s := one.(*tell.Status); len(s.Channels) != 1 || slices.ContainsFunc(s.Notes, func(n string) bool { return strings.Contains(n, "Everything is done") }) {
 		t.Errorf("%d channels, notes %q", len(s.Channels), s.Notes)
 	}
 	d, err := w.Forget(t.Context(), "")

@@ -7,6 +7,8 @@ import (
 
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
+	"github.com/glrecover/glrecover/recovery/decision"
+	"github.com/glrecover/glrecover/recovery/model"
 )
 
 // TestARecordThatFailsHalfwayLeavesNothingToTheEngine: the user is told that
@@ -41,7 +43,7 @@ func TestARecordThatFailsHalfwayLeavesNothingToTheEngine(t *testing.T) {
 		t.Errorf("the guard stands although nothing was imported: %v", err)
 	}
 	w.start() // and not after a restart either
-	w.nudge()
+	w.look()
 	if n := count(w.node.calls(), "recoverchannel"); n > 0 {
 		t.Error("something was imported")
 	}
@@ -57,9 +59,7 @@ func TestABetterBackupReplacesAnOlderState(t *testing.T) {
 	s := newStory(t, "used-both-ways")
 	s.begin()
 	numbers := func() (holder, counterparty uint64) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		st := &s.tracks[s.ch.Key].Channel.State
+		st := &s.seen.Load().Channels[s.ch.Key].Channel.State
 		return st.NextHolderCommitNum, st.NextCounterpartyCommitNum
 	}
 	h, c := numbers()
@@ -67,8 +67,16 @@ func TestABetterBackupReplacesAnOlderState(t *testing.T) {
 		t.Helper()
 		ch := *s.ch
 		change(&ch)
-		if err := s.recordItem(t.Context(), &item{ch: &ch, answer: ChannelAnswer{Result: AlreadyImported}}); err != nil {
-			t.Fatal(err)
+		n := s.calls.begin(nil)
+		defer s.calls.end(n)
+		for _, e := range []model.Event{
+			model.CallBegun{Call: n.id},
+			model.Planned{Call: n.id, Run: *s.seen.Load().Run, Channels: []model.PlannedChannel{{Channel: &ch, Decision: decision.HasStub}}},
+		} {
+			s.send(e)
+			if _, err := n.wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	give(func(ch *channel.Channel) { ch.State.NextHolderCommitNum -= 2 })
@@ -87,34 +95,8 @@ func TestABetterBackupReplacesAnOlderState(t *testing.T) {
 	if a, b := numbers(); a != h+1 || b != c+3 {
 		t.Errorf("it was not recorded: %d, %d", a, b)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if st := &s.tracks[s.ch.Key].Channel.State; len(st.Secrets) > 0 {
+	if st := &s.seen.Load().Channels[s.ch.Key].Channel.State; len(st.Secrets) > 0 {
 		t.Error("the record holds revealed secrets")
-	}
-}
-
-// TestTheBlocksAreLookedAtAgainForNewChannels: a scan that has passed them did
-// not look for them.
-func TestTheBlocksAreLookedAtAgainForNewChannels(t *testing.T) {
-	r := &run{}
-	r.lookFrom(100)
-	if r.ScanFrom != 100 || r.ScannedTo != 0 {
-		t.Fatalf("%+v", r)
-	}
-	r.ScannedTo, r.ScannedHash = 200, "x"
-	gen := r.scan
-	r.lookFrom(0)
-	if r.ScannedTo != 200 || r.scan != gen {
-		t.Errorf("nothing new: %+v", r)
-	}
-	r.lookFrom(150)
-	if r.ScanFrom != 100 || r.ScannedTo != 149 || r.ScannedHash != "" || r.scan == gen {
-		t.Errorf("150: %+v", r)
-	}
-	r.lookFrom(50)
-	if r.ScanFrom != 50 || r.ScannedTo != 49 {
-		t.Errorf("50: %+v", r)
 	}
 }
 
@@ -125,13 +107,12 @@ func TestTheOverrideOfAStalePeerIsForNoOther(t *testing.T) {
 	s.peers.numbers[s.ch.ID()] = s.current()
 	p := s.params()
 	p.Override = []string{string(failure.PeerStale)}
-	if _, err := s.recover(p); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if _, err := s.recover(p); err != nil {
+			t.Fatal(err)
+		}
 	}
-	s.accept(t.Context(), p.Override)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.tracks[s.ch.Key].StaleAllowed {
+	if s.seen.Load().Channels[s.ch.Key].StaleAllowed {
 		t.Error("a peer that was not stale may be asked when it is")
 	}
 }
@@ -141,7 +122,7 @@ func TestTheOverrideOfAStalePeerIsForNoOther(t *testing.T) {
 func TestADamagedRecordStopsEverythingByName(t *testing.T) {
 	for story, value := range map[string]string{"no JSON": "{", "a newer version": `{"version":99}`} {
 		w := newWorld(t, "used-both-ways", true)
-		if err := w.node.SaveRecord(t.Context(), recordRun, value); err != nil {
+		if err := w.node.SaveRecord(t.Context(), []string{"glrecover", "run"}, value); err != nil {
 			t.Fatal(err)
 		}
 		s := New(w.deps)

@@ -4,466 +4,405 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
+	"github.com/glrecover/glrecover/find"
+	"github.com/glrecover/glrecover/peer"
+	"github.com/glrecover/glrecover/recovery/answer"
 	"github.com/glrecover/glrecover/recovery/api"
+	"github.com/glrecover/glrecover/recovery/backup"
+	"github.com/glrecover/glrecover/recovery/claims"
+	"github.com/glrecover/glrecover/recovery/closing"
+	"github.com/glrecover/glrecover/recovery/decision"
+	"github.com/glrecover/glrecover/recovery/gates"
+	"github.com/glrecover/glrecover/recovery/hearing"
+	"github.com/glrecover/glrecover/recovery/keyring"
+	"github.com/glrecover/glrecover/recovery/model"
+	"github.com/glrecover/glrecover/recovery/plan"
+	"github.com/glrecover/glrecover/recovery/record"
 	"github.com/glrecover/glrecover/scbconv"
+	"github.com/glrecover/glrecover/sweep"
+	"github.com/glrecover/glrecover/vlsstate"
 )
 
 // Recover is the method glrecover: it refuses, or it imports what can be
-// imported and leaves the rest to the engine. A second call changes nothing and
+// imported and leaves the rest to the loop. A second call changes nothing and
 // says so. Failures happen before any effect.
 func (s *Service) Recover(ctx context.Context, p api.RecoverParams, progress api.Progress) (any, error) {
-	if p.Destination != "" {
-		return nil, failure.New(failure.InvalidParameter,
-			"Leave it out: what comes back goes to this node's own wallet, from where it can be sent on",
-			"destination: this version cannot pay to another address")
+	if err := s.refuseParams(p); err != nil {
+		return nil, err
 	}
-	if p.Feerate != "" {
-		return nil, failure.New(failure.InvalidParameter,
-			"Leave it out", "feerate: this version pays no fee of its own")
-	}
-	b, err := load(p.Backup)
+	b, err := s.load(p)
 	if err != nil {
 		return nil, err
 	}
-	if !p.Decommissioned && !p.DryRun {
-		return nil, failure.New(failure.NotDecommissioned, doNotDecommissioned, "%s", foundNotDecommissioned).
-			With(map[string]any{"node_id": b.NodeID, "channels": len(b.Channels)})
-	}
-	if !p.DryRun {
-		select {
-		case s.busy <- struct{}{}:
-			defer func() { <-s.busy }()
-		default:
-			return nil, failure.New(failure.Busy, "Try again in a minute; glrecover-status shows how far it is", "glrecover is importing channels already")
-		}
-	}
-	defer s.holdKeys()()
-	sit, err := s.look(ctx, b.NodeID)
-	if err != nil {
-		return nil, err
-	}
-	if err := gates(b.Backup, sit, p.Override); err != nil {
-		return nil, s.explain(ctx, b.NodeID, err)
-	}
-	proofs := s.proveSecret(b.Backup)
-	items, rest, err := s.plan(ctx, b, sit, p, progress)
-	if err != nil {
-		return nil, err
-	}
-	a := &Answer{
-		DryRun: p.DryRun, Decommissioned: p.Decommissioned, NodeID: b.NodeID, Network: sit.info.Network,
-		Backup: factsOf(b, s.Now()), Warnings: append(problemWarnings(b.Backup), proofs.warnings...),
-	}
-	if !b.CreatedAt.IsZero() && b.written(s.Now()).IsZero() {
-		a.Warnings = append(a.Warnings, "the backup's date is still to come: its age is unknown")
-	}
-	if b.Network == "" {
-		a.Warnings = append(a.Warnings, "the backup does not say which network it is of; nothing could be compared")
-	}
-	for id := range p.Addresses {
-		if !slices.ContainsFunc(items, func(it *item) bool { return it.ch.Peer == id }) {
-			a.Warnings = append(a.Warnings, fmt.Sprintf("addresses: the backup has no channel with %s; its address is not used", id))
-		}
-	}
-	for _, it := range items {
-		it.answer.Warnings = append(it.answer.Warnings, proofs.channels[it.ch.Key]...)
+	if len(p.Peers) > 0 && !p.Decommissioned {
+		return nil, gates.NotDecommissioned(b) // peers are met under the lost node's name, also in a dry run
 	}
 	if p.DryRun {
-		for _, it := range items {
-			if it.pending() {
-				it.settle(WouldImport, "")
-			}
+		made, _, release, err := s.makePlan(ctx, b, p, progress)
+		defer release()
+		if err != nil {
+			return nil, err
 		}
-		a.finish(items, rest)
-		a.NextSteps = dryRunSteps(p.Decommissioned)
-		return a, nil
+		return answer.DryRun(made, s.call(p)), nil
 	}
-
-	if !s.following() && !slices.ContainsFunc(items, (*item).worth) {
-		a.finish(items, rest)
-		a.NextSteps = []string{"Nothing of this backup can be imported, and nothing was changed: the channels' reasons say why. Keep the words and the backup file."}
-		return a, nil
+	if !p.Decommissioned {
+		return nil, gates.NotDecommissioned(b)
 	}
-	s.accept(ctx, p.Override)
-	extra, warnings := s.readNumbers(ctx, items, p, progress)
-	a.Extra, a.Warnings = extra, append(a.Warnings, warnings...)
-	if err := s.record(ctx, b, items, rest); err != nil {
-		return nil, failure.New(failure.Internal, "Nothing was imported; look at lightningd's log, then try again",
-			"the record of the recovery could not be written: %v", err).Wrap(err)
-	}
-	importErr := s.importItems(ctx, items, progress)
-	s.afterImport(ctx, items)
-	s.nudge()
-	if importErr != nil {
-		return nil, failure.New(failure.Internal, "Call glrecover again with the same backup: what is there stays as it is",
-			"lightningd stopped answering during the import: %v", importErr).Wrap(importErr)
-	}
-	a.finish(items, rest)
-	for i := range a.Channels {
-		a.Channels[i].State = s.stateOf(channel.Key{Peer: a.Channels[i].PeerID, DBID: a.Channels[i].DBID})
-	}
-	a.NextSteps = nextSteps(a)
-	if !s.facts.AtStartup {
-		a.NextSteps = append([]string{configureStep}, a.NextSteps...)
-	}
-	return a, nil
-}
-
-// following reports whether a recovery is on record.
-func (s *Service) following() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.run != nil
-}
-
-// worth reports whether a channel is one to be followed.
-func (it *item) worth() bool {
-	switch it.answer.Result {
-	case RefusedEntry, BadEntry, NeverOpened, NoAddress, ClosedBefore:
-		return false
-	}
-	return true
-}
-
-// accept carries out the operator's overrides on channels that are followed
-// already.
-func (s *Service) accept(ctx context.Context, override []string) {
-	alive := slices.Contains(override, string(failure.HostedNodeAlive))
-	stale := slices.Contains(override, string(failure.PeerStale))
-	s.mu.Lock()
-	if s.run != nil && alive {
-		s.run.Alive = ""
-	}
-	for _, t := range s.tracks {
-		if t.State == HostedAlive && alive {
-			// The numbers that were read before belong to a node that is dead
-			// now.
-			t.Numbers, t.Later = nil, nil
-		}
-		if t.State == PeerStale && stale {
-			t.StaleAllowed = true
-		}
-	}
-	s.mu.Unlock()
-	for _, k := range s.followed() {
-		if st := s.stateOf(k); (st == HostedAlive && alive) || (st == PeerStale && stale) {
-			s.setState(ctx, k, Imported, "")
-		}
-	}
-}
-
-// finish lists the channels in the order of the backup and counts them.
-func (a *Answer) finish(items []*item, rest []ChannelAnswer) {
-	a.Channels = make([]ChannelAnswer, 0, len(items)+len(rest))
-	for _, it := range items {
-		a.Channels = append(a.Channels, it.answer)
-	}
-	a.Channels = append(a.Channels, rest...)
-	a.Totals = totalsOf(a.Channels)
-	if a.Warnings == nil {
-		a.Warnings = []string{}
-	}
-}
-
-func dryRunSteps(decommissioned bool) []string {
-	steps := []string{"Nothing was changed, and no peer was contacted. Read what would happen to each channel."}
-	if !decommissioned {
-		steps = append(steps, "The real run needs decommissioned=true: your statement that the hosted node is dead for good and that your signer will never connect to it again.")
-	}
-	return steps
-}
-
-// configureStep comes before a restart that would end the recovery.
-const configureStep = "Write plugin=/path/to/glrecover into lightningd's configuration before anything else: this glrecover was started by command, " +
-	"and after a restart without it nobody asks the peers to close, and nobody refuses openings."
-
-func nextSteps(a *Answer) []string {
-	steps := []string{
-		"Restart lightningd once, and open no channel on this node: an opening before the restart stops lightningd, " +
-			"and one with a peer of the backup reuses keys. glrecover refuses both.",
-		"Keep lightningd running. The peers are asked to close by glrecover itself; follow it with lightning-cli glrecover-status.",
-		"listfunds shows each recovered channel with 0: that is only the stub. What came back is under outputs.",
-	}
-	if a.Totals.Waiting > 0 {
-		steps = append(steps, "Some channels wait for confirmations or for your decision; glrecover-status says which.")
-	}
-	if len(a.Extra) > 0 {
-		steps = append(steps, fmt.Sprintf("%d channels are only in a copy that a peer kept of the lost node's own backup (extra_channels). "+
-			"Import each with lightning-cli recoverchannel '[\"SCB\"]'; glrecover cannot follow them.", len(a.Extra)))
-	}
-	steps = append(steps, onChainStep(a))
-	return append(steps, "When all is resolved, move the coins to a new seed, never use this node id for a Lightning node again, and keep the backup file.")
-}
-
-// record writes what is known of each channel before anything has an effect.
-// Channels that are followed already keep their record. After an error nothing
-// of this call is left for the engine to import.
-func (s *Service) record(ctx context.Context, b *loaded, items []*item, rest []ChannelAnswer) error {
-	pending := slices.ContainsFunc(items, (*item).pending)
-	from, err := s.scanStart(ctx, b.written(s.Now()), s.unfollowed(items))
+	// From here on no channel may be opened: one that appears between the gates and
+	// the import would clash with it.
+	n := s.calls.begin(progress)
+	defer s.calls.end(n)
+	s.send(model.CallBegun{Call: n.id})
+	r, err := n.wait(ctx)
 	if err != nil {
-		s.log.WithError(err).Warn("the height to look back to is unknown; only new blocks are looked at")
+		s.send(model.CallEnded{Call: n.id})
+		return nil, err
 	}
-	// In one go: the engine writes to the same record.
-	s.mu.Lock()
-	before := s.run
-	next := &run{}
-	if before != nil {
-		*next = *before
+	if r.Refused {
+		return nil, failure.New(failure.Busy, "Try again in a minute; glrecover-status shows how far it is", "glrecover is importing channels already")
 	}
-	next.Version, next.NodeID, next.Network = recordVersion, b.NodeID, s.facts.Network
-	next.BackupSHA256, next.BackupPath, next.BackupCreated = b.sha256, b.path, b.CreatedAt
-	next.Unread = nil
-	for _, a := range rest {
-		if a.Result == BadEntry {
-			next.Unread = append(next.Unread, a.Reason)
-			if a.PeerID != (channel.PubKey{}) && !slices.Contains(next.UnreadPeers, a.PeerID) {
-				next.UnreadPeers = append(slices.Clone(next.UnreadPeers), a.PeerID)
-			}
-		}
-	}
-	if pending {
-		next.Imported, next.Mark, next.Restarted = s.Now(), s.Mark, false
-	}
-	next.lookFrom(from)
-	s.run = next
-	fresh := map[channel.Key]bool{}
-	for _, it := range items {
-		fresh[it.ch.Key] = s.tracks[it.ch.Key] == nil
-	}
-	s.mu.Unlock()
+	a, err := s.realRun(ctx, n, b, p, progress)
+	s.send(model.CallEnded{Call: n.id})
+	return a, err
+}
 
-	err = s.saveRun(ctx)
-	for _, it := range items {
-		if err == nil {
-			err = s.recordItem(ctx, it)
-		}
+// words is what stands for the backup where there is none: the node's name.
+func (s *Service) words() *backup.Loaded {
+	return &backup.Loaded{Backup: &vlsstate.Backup{NodeID: s.id, Network: s.facts.Network}}
+}
+
+// load reads the backup of a call, or says that there is none.
+func (s *Service) load(p api.RecoverParams) (*backup.Loaded, error) {
+	switch {
+	case !p.Backup.None():
+		return backup.Load(p.Backup)
+	case len(p.Peers) == 0:
+		return nil, failure.New(failure.InvalidParameter, "Give the signer backup; or, if there is none, the peers of the lost node",
+			"there is neither a backup nor a peer")
 	}
-	if err == nil {
+	return s.words(), nil
+}
+
+// hears reports whether peers are heard before the plan: they are where the user
+// names some, and where there is no lightningd, whose import would wait for it.
+func (s *Service) hears(p api.RecoverParams) bool {
+	return p.Decommissioned && (len(p.Peers) > 0 || !s.Stubs)
+}
+
+// hearing hears peers before a plan.
+func (s *Service) hearing(keys keyring.Keys, peers closing.Peers) *hearing.Hearing {
+	return &hearing.Hearing{Node: s.Node, Store: s.Store, Peers: peers, Keys: keys, Now: s.Now, ReadTime: s.readTime(), Log: s.log}
+}
+
+// Hearable reports whether one of these peers can be heard now. It says nothing on
+// any channel; what is heard is for the next Recover.
+func (s *Service) Hearable(ctx context.Context, list []backup.Unheard) bool {
+	keys, peers, release, err := s.keyring.Use()
+	defer release()
+	return err == nil && s.hearing(keys, peers).Any(ctx, list)
+}
+
+// refuseParams refuses a destination or feerate that is none, and another
+// destination than the one to which coins go already.
+func (s *Service) refuseParams(p api.RecoverParams) error {
+	if _, _, err := claims.ParseFeerate(p.Feerate); err != nil {
+		return failure.New(failure.InvalidParameter, "Leave it out for the node's own estimate, or write feerate=normal", "feerate: %v", err)
+	}
+	if p.Destination == "" {
 		return nil
 	}
-	for _, it := range items {
-		if fresh[it.ch.Key] {
-			s.drop(ctx, it.ch.Key)
+	if err := sweep.CheckAddress(p.Destination, claims.Network(s.facts.Network)); err != nil {
+		return failure.New(failure.InvalidParameter, "Leave it out, and what comes back goes to this node's own wallet",
+			"destination: it is not an address of the network %s", s.facts.Network)
+	}
+	if st := s.seen.Load(); st != nil && st.Run != nil && st.Run.Destination != "" && st.Run.Destination != p.Destination {
+		return failure.New(failure.InvalidParameter, "Leave it out: one recovery pays to one address. Send the coins on when they are there",
+			"destination: this recovery pays to %s already", st.Run.Destination)
+	}
+	return nil
+}
+
+// makePlan looks at everything and decides, without any effect; release the keys of the
+// inputs after.
+func (s *Service) makePlan(ctx context.Context, b *backup.Loaded, p api.RecoverParams, progress api.Progress) (made *plan.Plan, in plan.Inputs, release func(), err error) {
+	if in, release, err = s.inputs(ctx, b, p, progress); err != nil {
+		return nil, in, release, err
+	}
+	if made, err = plan.Make(ctx, in); err != nil {
+		err = s.explain(ctx, b.NodeID, err)
+	}
+	return made, in, release, err
+}
+
+// inputs are what a plan for this node is made of; release the keys after. Peers are
+// heard for it where that is wanted.
+func (s *Service) inputs(ctx context.Context, b *backup.Loaded, p api.RecoverParams, progress api.Progress) (in plan.Inputs, release func(), err error) {
+	in = plan.Inputs{
+		Backup: b, Node: s.Node, Chain: s.view.Source(ctx), Now: s.Now(),
+		Addresses: p.Addresses, SkipIncomplete: p.SkipIncomplete, Override: p.Override, Progress: progress, Sweeps: s.Sweeps != nil, Alone: !s.Stubs,
+		Extra: p.Extra || len(p.Peers) > 0 || !s.Stubs, Words: b != nil && b.SHA256 == "", Since: p.Since,
+	}
+	if st := s.seen.Load(); st.Run != nil {
+		in.Alive = st.Run.Alive
+	}
+	keys, peers, release, err := s.keyring.Use()
+	switch {
+	case err == nil:
+		in.Keys = keys
+	case s.hears(p):
+		return in, release, err
+	default:
+		in.KeysError = err
+	}
+	in.Set, _ = s.view.Node(ctx).(find.UTXOSet)
+	var copiesErr error
+	if in.Copies, copiesErr = record.Copies(ctx, s.Store); copiesErr != nil {
+		s.log.WithError(copiesErr).Warn("the copies that peers returned cannot be read")
+	}
+	if s.hears(p) {
+		// Before any peer is met under the lost node's name.
+		if _, err := gates.Pass(ctx, in.Node, b.Backup, in.Gates()); err != nil {
+			return in, release, s.explain(ctx, b.NodeID, err)
+		}
+		if in.Words {
+			progress.Message(plan.WordsLimits)
+		}
+		err = s.hearing(keys, peers).All(ctx, &in, p.Peers)
+		return in, release, err
+	}
+	return in, release, nil
+}
+
+// realRun carries a plan out.
+func (s *Service) realRun(ctx context.Context, n *call, b *backup.Loaded, p api.RecoverParams, progress api.Progress) (*answer.Answer, error) {
+	made, in, release, err := s.makePlan(ctx, b, p, progress)
+	defer release()
+	if err != nil {
+		return nil, err
+	}
+	call := s.call(p)
+	call.Heard = in.Heard
+	if s.ShowPlan != nil {
+		s.ShowPlan(answer.DryRun(made, call))
+	}
+	if s.seen.Load().Run == nil && !slices.ContainsFunc(made.All(), func(c *plan.Channel) bool { return c.Decision.Follows() }) {
+		return answer.Of(made, call), nil
+	}
+	n.plan, n.in = made, in
+	s.calls.mu.Lock()
+	s.calls.running = n
+	s.calls.mu.Unlock()
+	s.maker.Take(b)
+	s.send(s.planned(n, b, p))
+	r, err := n.wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if r.Trouble != "" {
+		return nil, failure.New(failure.Internal, "Look at lightningd's log, then call glrecover again with the same backup: what is there stays as it is",
+			"the recovery could not go on: %s", r.Trouble)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return answer.RealRun(made, call, s.seen.Load()), nil
+}
+
+// call is what the answer says of a call.
+func (s *Service) call(p api.RecoverParams) answer.Call {
+	return answer.Call{RecoverParams: p, MaxFee: s.maxFeePercent(p.MaxFeePercent), Stubs: s.Stubs, AtStartup: s.facts.AtStartup}
+}
+
+// maxFeePercent is what holds after a call that said this.
+func (s *Service) maxFeePercent(said *uint64) uint64 {
+	if said != nil {
+		return *said
+	}
+	if st := s.seen.Load(); st != nil && st.Run != nil {
+		return uint64(st.Run.MaxFeePercent)
+	}
+	return defaultMaxFee
+}
+
+// defaultMaxFee is max_fee_percent where the user has said nothing.
+const defaultMaxFee = 10
+
+// planned is the plan for the core.
+func (s *Service) planned(n *call, b *backup.Loaded, p api.RecoverParams) model.Planned {
+	made := n.plan
+	e := model.Planned{
+		Call: n.id,
+		Run: model.Run{
+			NodeID: b.NodeID, Network: s.facts.Network, BackupSHA256: b.SHA256, BackupPath: b.Path, BackupCreated: made.Written,
+			MaxFeePercent: uint32(min(s.maxFeePercent(p.MaxFeePercent), 100)),
+			Destination:   p.Destination, Given: p.Destination != "", Feerate: p.Feerate,
+		},
+		OverrideAlive: slices.Contains(p.Override, string(failure.HostedNodeAlive)),
+		OverrideStale: slices.Contains(p.Override, string(failure.PeerStale)),
+	}
+	if made.Rescan != nil {
+		e.Run.RescanFrom = made.Rescan.Height
+	}
+	for _, c := range made.Channels {
+		if c.Channel == nil {
+			if c.Decision == decision.BadEntry {
+				e.Run.Unread = append(e.Run.Unread, c.Reason)
+				if !c.PeerID.IsZero() && !slices.Contains(e.Run.UnreadPeers, c.PeerID) {
+					e.Run.UnreadPeers = append(e.Run.UnreadPeers, c.PeerID)
+				}
+			}
+			continue
+		}
+		e.Channels = append(e.Channels, s.plannedChannel(made, c, n.in.Keys))
+	}
+	for _, c := range made.Extra {
+		if c.Channel != nil {
+			e.Channels = append(e.Channels, s.plannedChannel(made, c, n.in.Keys))
 		}
 	}
-	s.undoRun(ctx, before)
-	return err
+	return e
 }
 
-// undoRun takes back that something was imported.
-func (s *Service) undoRun(ctx context.Context, before *run) {
-	s.mu.Lock()
-	if before != nil {
-		s.run.Imported, s.run.Mark, s.run.Restarted = before.Imported, before.Mark, before.Restarted
-	} else {
-		s.run = nil
+// plannedChannel is one channel of a plan for the core.
+func (s *Service) plannedChannel(made *plan.Plan, c *plan.Channel, keys plan.Keys) model.PlannedChannel {
+	out := model.PlannedChannel{
+		Channel: c.Channel, Decision: c.Decision, Reason: c.Reason, StaleAllowed: c.StaleAllowed,
+		Verdict: c.Close, WithKeys: keys != nil, FundingScript: plan.FundingQuery(c.Channel, keys).Script,
+		First: c.Peer,
 	}
-	s.mu.Unlock()
-	var err error
-	if before != nil {
-		err = s.saveRun(ctx)
-	} else {
-		err = s.node.DeleteRecord(ctx, recordRun)
+	if c.Decision == decision.NotAsked && c.Cure != "" {
+		out.Reason += ". " + c.Cure
 	}
-	if err != nil && ctx.Err() == nil {
-		s.log.WithError(err).Warn("the record of the recovery could not be taken back")
+	if c.Address.Source != scbconv.FromPlaceholder {
+		out.Address, out.Source, out.Guessed = c.Address.Address.String(), string(c.Address.Source), c.Address.Source.Guessed()
 	}
-}
-
-// unfollowed are the items that nobody has looked for in the blocks.
-func (s *Service) unfollowed(items []*item) []*item {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []*item
-	for _, it := range items {
-		if t := s.tracks[it.ch.Key]; t == nil || t.State == LeftOut || s.run == nil || s.run.ScanFrom == 0 {
-			out = append(out, it)
+	if c.Copy != nil {
+		out.Copy = c.Copy.String()
+	}
+	if e := c.Evidence; e != nil {
+		switch e.State {
+		case chain.FundingSpent:
+			out.Spend = e.Spend
+		case chain.FundingUnspent, chain.FundingUnconfirmed:
+			out.WatchFrom = made.Node.Info.Height
+			out.FundingYoung = c.Decision == decision.AwaitFunding && (e.State == chain.FundingUnconfirmed || e.Confirmations != chain.ConfirmationsUnknown)
+		case chain.FundingUnknown:
+			out.FundingMissing = true
+			if _, blind := s.Chain.(chain.Blind); blind && c.Peer != nil && len(out.FundingScript) == 0 {
+				// Nothing speaks for an old close, and to look for it would take all blocks
+				// whole: no filter knows the script.
+				out.WatchFrom = max(made.Node.Info.Height, peerBehind+1) - peerBehind
+			}
 		}
 	}
 	return out
 }
 
-// drop takes a track out of memory and, as far as possible, out of the record.
-func (s *Service) drop(ctx context.Context, k channel.Key) {
-	s.mu.Lock()
-	t := s.tracks[k]
-	delete(s.tracks, k)
-	s.mu.Unlock()
-	if t == nil {
-		return
-	}
-	if err := s.node.DeleteRecord(ctx, t.key()); err != nil && ctx.Err() == nil {
-		s.log.WithError(err).Warnf("the record of channel %s could not be deleted", k)
-	}
-}
+// peerBehind is how many blocks a peer may be behind that speaks of a channel which is
+// closed.
+const peerBehind = 36
 
-// recordItem begins or refreshes the track of one channel.
-func (s *Service) recordItem(ctx context.Context, it *item) error {
-	s.mu.Lock()
-	t := s.tracks[it.ch.Key]
-	s.mu.Unlock()
-	isNew := t == nil
-	if isNew {
-		t = &tracked{track: track{Channel: stripped(it.ch), State: Imported, Since: s.Now()}}
-		switch it.answer.Result {
-		case NotYetConfirmed:
-			t.State = FundingUnconfirmed
-		case StalePeer:
-			t.State, t.Reason = PeerStale, it.answer.Reason
-		case AlreadyResolved:
-			// lightningd also forgets closes of which it could claim nothing.
-			t.State, t.Reason = NeedsOperator, "lightningd has closed this channel and forgotten it; the close is looked for in the blocks since the backup"
-		case "", AlreadyImported:
-		case DidImport, WouldImport, ClosedBefore, DBIDTaken, RefusedEntry, BadEntry, NeverOpened, NoAddress, ImportFailed:
-			t.State, t.Reason = LeftOut, it.answer.Reason
+// readReestablish hears a peer before the import; what it says also goes into the
+// answer of the call under way.
+func (s *Service) readReestablish(ctx context.Context, f model.ReadReestablish) model.Event {
+	keys, peers, release, err := s.keyring.Use()
+	defer release()
+	if err != nil {
+		e := model.ReestablishRead{Peer: f.Peer, Result: model.NoSecret, Reason: err.Error()}
+		for _, c := range f.Channels {
+			e.Asked = append(e.Asked, c.Key)
+		}
+		return e
+	}
+	heard := s.sessions(keys, peers).Read(ctx, f)
+	e := heard.ReestablishRead
+	// The time for the session may be over; what it brought must not be lost.
+	var copies []backup.Copy
+	if blob := heard.Said.PeerStorage; len(blob) > 0 {
+		copies = append(copies, backup.Copy{Source: backup.FromPeer, Peer: f.Peer, Blob: blob})
+		if err := record.KeepCopy(ctx, s.Store, f.Peer, blob); err != nil {
+			s.warn("peer %s returned a backup that it kept for the lost node, and it could not be stored: %v", f.Peer, err)
 		}
 	}
-	s.mu.Lock()
-	t.NothingOurs = it.answer.Result == ClosedBefore
-	if newer(it.ch, &t.Channel) {
-		t.Channel = stripped(it.ch)
-		t.verdict, t.judged = nil, judged{}
+	if n := s.calls.current(); n != nil {
+		e.Extra = s.hear(ctx, n, f.Peer, heard.Said, keys, copies)
+	} else if len(copies) > 0 {
+		e.Extra = s.copied(ctx, keys, copies)
 	}
-	if addr := it.choice.Address.String(); addr != t.Address && (it.choice.Source != scbconv.FromPlaceholder || t.Address == "") {
-		t.Address, t.Source = addr, string(it.choice.Source)
-		t.next, t.tries = time.Time{}, 0
-	}
-	t.StaleAllowed = t.StaleAllowed || it.staleAllowed
-	// Numbers that are read while lightningd does not have the channel are from
-	// a peer that does not know that we lost our state.
-	if it.numbers != nil && (t.Numbers == nil || it.pending() || it.answer.Result == StalePeer) {
-		t.Numbers = it.numbers
-	}
-	// An answer that fails to come later on takes nothing back.
-	unknown := it.evidence.State == chain.FundingUnknown && t.Close == nil
-	t.Gone = unknown && (t.Gone || isNew)
-	if spend := it.evidence.Spend; spend != nil && t.Close == nil {
-		t.Close = closingOf(spend, 0)
-	}
-	s.tracks[it.ch.Key] = t
-	s.mu.Unlock()
-	return s.saveTrack(ctx, it.ch.Key)
+	return e
 }
 
-// newer reports whether a state of the same channel is a later one: somebody has
-// found a better backup.
-func newer(c, than *channel.Channel) bool {
-	if c.Funding != than.Funding {
-		return false
+// copied are the channels that only these copies have, where no call is under way
+// to ask for them: they are left out, but in status and guarded.
+func (s *Service) copied(ctx context.Context, keys keyring.Keys, copies []backup.Copy) []model.PlannedChannel {
+	st := s.seen.Load()
+	if st.Run == nil {
+		return nil
 	}
-	a, b := &c.State, &than.State
-	return a.NextHolderCommitNum >= b.NextHolderCommitNum &&
-		a.NextCounterpartyCommitNum >= b.NextCounterpartyCommitNum &&
-		a.NextCounterpartyRevokeNum >= b.NextCounterpartyRevokeNum &&
-		(a.NextHolderCommitNum > b.NextHolderCommitNum ||
-			a.NextCounterpartyCommitNum > b.NextCounterpartyCommitNum ||
-			a.NextCounterpartyRevokeNum > b.NextCounterpartyRevokeNum)
+	in, release, err := s.inputs(ctx, nil, api.RecoverParams{}, nil)
+	defer release()
+	if err != nil {
+		return nil
+	}
+	var known []*channel.Channel
+	for _, k := range st.Keys() {
+		known = append(known, &st.Channels[k].Channel)
+	}
+	made, err := plan.Copied(ctx, in, st.Run.BackupCreated, known, copies...)
+	if err != nil {
+		s.warn("glrecover reads the copy of the lost node's own backup at the next call: %v", err)
+		return nil
+	}
+	for _, w := range made.Warnings {
+		s.log.Warn(w)
+	}
+	var out []model.PlannedChannel
+	for _, c := range made.Extra {
+		if c.Channel != nil {
+			out = append(out, s.plannedChannel(made, c, keys))
+			s.warn("channel %s with peer %s: %s. %s", c.ChannelID, c.PeerID, c.Reason, c.Cure)
+		}
+	}
+	return out
 }
 
-// afterImport corrects the tracks of the channels that lightningd did not take.
-func (s *Service) afterImport(ctx context.Context, items []*item) {
-	for _, it := range items {
-		switch it.answer.Result {
-		case DBIDTaken, ImportFailed, RefusedEntry:
-			s.setState(ctx, it.ch.Key, LeftOut, it.answer.Reason)
-		case DidImport, AlreadyImported:
-			switch s.stateOf(it.ch.Key) {
-			case LeftOut, PeerStale, FundingUnconfirmed:
-				s.setState(ctx, it.ch.Key, Imported, "")
+// hear takes what a peer said into the plan of a call, and returns the channels
+// that only its copy has.
+func (s *Service) hear(ctx context.Context, n *call, id channel.PubKey, said *peer.Reading, keys keyring.Keys, copies []backup.Copy) []model.PlannedChannel {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.plan.Hear(id, said, keys, s.Now(), slices.Contains(n.in.Override, string(failure.PeerStale)))
+	if said.Result != peer.Read && len(said.Channels) == 0 {
+		for _, c := range n.plan.All() {
+			if c.Channel != nil && c.PeerID == id {
+				c.Warnings = append(c.Warnings, fmt.Sprintf("the peer's numbers could not be read (%s: %s); it is tried again", said.Result, said.Reason))
 			}
-		case "", WouldImport, AlreadyResolved, ClosedBefore, NotYetConfirmed, BadEntry, NeverOpened, NoAddress, StalePeer:
 		}
 	}
-}
-
-// setState changes and records a channel's state.
-func (s *Service) setState(ctx context.Context, k channel.Key, to State, reason string) {
-	s.setStateIf(ctx, k, to, reason, func(State) bool { return true })
-}
-
-// setAsking is setState for what was found out by asking a peer: if the chain or
-// an alarm has moved the channel meanwhile, that stands.
-func (s *Service) setAsking(ctx context.Context, k channel.Key, to State, reason string) {
-	s.setStateIf(ctx, k, to, reason, State.Asks)
-}
-
-func (s *Service) setStateIf(ctx context.Context, k channel.Key, to State, reason string, from func(State) bool) {
-	s.mu.Lock()
-	t := s.tracks[k]
-	if t == nil || (t.State == to && t.Reason == reason) || !from(t.State) {
-		s.mu.Unlock()
-		return
-	}
-	was := t.State
-	if was != to {
-		t.Since = s.Now()
-	}
-	t.State, t.Reason = to, reason
-	id := t.Channel.ID()
-	s.mu.Unlock()
-	if was != to {
-		s.log.Infof("channel %s: %s -> %s%s", id, was, to, because(reason))
-	}
-	s.keep(ctx, k)
-}
-
-// keep writes a track; a failure is made good with the next change, since the
-// chain tells the same story again.
-func (s *Service) keep(ctx context.Context, k channel.Key) {
-	if err := s.saveTrack(ctx, k); err != nil && ctx.Err() == nil {
-		s.log.WithError(err).Warnf("the record of channel %s could not be written", k)
-	}
-}
-
-// saveTrack writes a track as it is now. One write at a time: an older copy
-// never overtakes a newer one.
-func (s *Service) saveTrack(ctx context.Context, k channel.Key) error {
-	s.saving.Lock()
-	defer s.saving.Unlock()
-	s.mu.Lock()
-	t := s.tracks[k]
-	if t == nil {
-		s.mu.Unlock()
+	before := len(n.plan.Extra)
+	if err := n.plan.AddCopies(ctx, n.in, copies...); err != nil {
+		n.plan.Warnings = append(n.plan.Warnings, err.Error())
 		return nil
 	}
-	kept := t.track
-	s.mu.Unlock()
-	return save(ctx, s.node, kept.key(), &kept)
+	var out []model.PlannedChannel
+	for _, c := range n.plan.Extra[before:] {
+		if c.Channel != nil {
+			out = append(out, s.plannedChannel(n.plan, c, keys))
+		}
+	}
+	return out
 }
 
-// saveRun writes the run's record as it is now.
-func (s *Service) saveRun(ctx context.Context) error {
-	s.saving.Lock()
-	defer s.saving.Unlock()
-	s.mu.Lock()
-	if s.run == nil {
-		s.mu.Unlock()
-		return nil
+// warn is for the log and, where a call is under way, for its answer.
+func (s *Service) warn(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	s.log.Warn(text)
+	if n := s.calls.current(); n != nil {
+		n.mu.Lock()
+		n.plan.Warnings = append(n.plan.Warnings, text)
+		n.mu.Unlock()
 	}
-	kept := *s.run
-	s.mu.Unlock()
-	return save(ctx, s.node, recordRun, &kept)
-}
-
-func because(reason string) string {
-	if reason == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (%s)", reason)
-}
-
-// stateOf is the state of a followed channel, "" for others.
-func (s *Service) stateOf(k channel.Key) State {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if t := s.tracks[k]; t != nil {
-		return t.State
-	}
-	return ""
 }

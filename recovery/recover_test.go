@@ -12,12 +12,17 @@ import (
 
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
+	"github.com/glrecover/glrecover/recovery/answer"
 	"github.com/glrecover/glrecover/recovery/api"
+	"github.com/glrecover/glrecover/recovery/model"
+	"github.com/glrecover/glrecover/recovery/tell"
 	"github.com/glrecover/glrecover/scbconv"
+	"github.com/glrecover/glrecover/testdata"
+	"github.com/glrecover/glrecover/vlsstate"
 )
 
 func pathOf(t *testing.T, name string) api.RecoverParams {
-	return api.RecoverParams{Backup: api.Backup{Path: absolute(t, name)}, Decommissioned: true}
+	return api.RecoverParams{Backup: api.Backup{Path: testdata.Corpus(name, "backup.json")}, Decommissioned: true}
 }
 
 func inline(text string) api.RecoverParams {
@@ -25,8 +30,8 @@ func inline(text string) api.RecoverParams {
 }
 
 // resultsOf counts the results of an answer.
-func resultsOf(a *Answer) map[Result]int {
-	out := map[Result]int{}
+func resultsOf(a *answer.Answer) map[answer.Result]int {
+	out := map[answer.Result]int{}
 	for _, c := range a.Channels {
 		out[c.Result]++
 	}
@@ -56,21 +61,21 @@ func TestEachGateRefusesBeforeAnythingHappens(t *testing.T) {
 		{"node still syncing", func(n *fakeNode) { n.info.Syncing = "Still loading latest blocks" }, nil, failure.NodeSyncing},
 		{"dbid of an open channel", func(n *fakeNode) { n.static = [][]byte{entryWithDBID(t, c, other)} }, nil, failure.DBIDConflict},
 		{"own channel with a peer of the backup", func(n *fakeNode) {
-			n.channels = []PeerChannel{{Peer: c.Peer, ID: channel.ID{9}, State: "CHANNELD_NORMAL"}}
+			n.channels = []api.PeerChannel{{Peer: c.Peer, ID: channel.ID{9}, State: "CHANNELD_NORMAL"}}
 		}, nil, failure.ForeignChannel},
 		{"younger gossip", func(n *fakeNode) {
-			n.gossip[b.NodeID] = &GossipNode{LastTimestamp: b.CreatedAt.Add(time.Hour)}
+			n.gossip[b.NodeID] = &api.GossipNode{LastTimestamp: b.CreatedAt.Add(time.Hour)}
 		}, nil, failure.HostedNodeAlive},
 		{"younger channel_update", func(n *fakeNode) { n.update = b.CreatedAt.Add(time.Minute) }, nil, failure.HostedNodeAlive},
 		{"a date that is still to come, and any gossip", func(n *fakeNode) {
 			n.update = b.CreatedAt.Add(-time.Hour)
 		}, func(p *api.RecoverParams) {
-			p.Backup = api.Backup{Inline: []byte(strings.Replace(string(readCorpusText(t, name)), `"created_at": "2026-`, `"created_at": "3026-`, 1))}
+			p.Backup = api.Backup{Inline: []byte(strings.Replace(string(testdata.Read(t, name, "backup.json")), `"created_at": "2026-`, `"created_at": "3026-`, 1))}
 		}, failure.HostedNodeAlive},
 		{"override of nothing", nil, func(p *api.RecoverParams) { p.Override = []string{"wrong_node"} }, failure.InvalidParameter},
-		{"address that is none", nil, func(p *api.RecoverParams) { p.Addresses = map[channel.PubKey]string{c.Peer: "example.com"} }, failure.InvalidParameter},
+		{"address that is none", nil, func(p *api.RecoverParams) { p.Addresses = map[channel.PubKey]string{c.Peer: "0.0.0.0:9735"} }, failure.InvalidParameter},
 		{"destination", nil, func(p *api.RecoverParams) { p.Destination = "bcrt1q" }, failure.InvalidParameter},
-		{"feerate", nil, func(p *api.RecoverParams) { p.Feerate = "urgent" }, failure.InvalidParameter},
+		{"feerate", nil, func(p *api.RecoverParams) { p.Feerate = "quick" }, failure.InvalidParameter},
 	} {
 		t.Run(tt.story, func(t *testing.T) {
 			w := newWorld(t, name, true)
@@ -168,7 +173,7 @@ func TestEveryChannelIsImportedAndASecondCallSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := resultsOf(a); got[DidImport] != 5 || len(a.Channels) != 5 {
+	if got := resultsOf(a); got[answer.DidImport] != 5 || len(a.Channels) != 5 {
 		t.Fatalf("results %v", got)
 	}
 	sources := map[string]int{}
@@ -188,7 +193,7 @@ func TestEveryChannelIsImportedAndASecondCallSaysSo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := resultsOf(a); got[AlreadyImported] != 5 {
+		if got := resultsOf(a); got[answer.AlreadyImported] != 5 {
 			t.Fatalf("second call: %v", got)
 		}
 		w.start() // and after a restart of lightningd
@@ -222,9 +227,9 @@ func TestADBIDThatAForgottenChannelHadIsNamed(t *testing.T) {
 	}
 	for _, c := range a.Channels {
 		switch {
-		case c.DBID == taken && (c.Result != DBIDTaken || c.State != LeftOut):
+		case c.DBID == taken && (c.Result != answer.DBIDTaken || c.State != model.LeftOut):
 			t.Errorf("channel %d: %s, state %s", c.DBID, c.Result, c.State)
-		case c.DBID != taken && c.Result != DidImport:
+		case c.DBID != taken && c.Result != answer.DidImport:
 			t.Errorf("channel %d: %s", c.DBID, c.Result)
 		}
 	}
@@ -240,25 +245,25 @@ func TestOneChannelThatLightningdRefusesStopsNoOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := resultsOf(a)
-	if got[DidImport] != 4 || got[ImportFailed] != 1 {
+	if got[answer.DidImport] != 4 || got[answer.ImportFailed] != 1 {
 		t.Errorf("results %v", got)
 	}
 }
 
 // TestOneBadEntryAmongFive: four imported, one named.
 func TestOneBadEntryAmongFive(t *testing.T) {
-	text := string(readCorpusText(t, "three-peers"))
+	text := string(testdata.Read(t, "three-peers", "backup.json"))
 	good := readCorpus(t, "three-peers")
 	for _, tt := range []struct {
 		story string
 		edit  func(string) string
-		want  Result
+		want  answer.Result
 	}{
 		{"a point off the curve", func(s string) string {
 			return strings.Replace(s, good.Channels[0].Remote.HTLC.String(), "02"+strings.Repeat("ff", 32), 1)
-		}, BadEntry},
-		{"dbid 0", func(s string) string { return replaceDBID(s, good.Channels[0], 0) }, BadEntry},
-		{"dbid 2^31", func(s string) string { return replaceDBID(s, good.Channels[0], 1<<31) }, BadEntry},
+		}, answer.BadEntry},
+		{"dbid 0", func(s string) string { return replaceDBID(s, good.Channels[0], 0) }, answer.BadEntry},
+		{"dbid 2^31", func(s string) string { return replaceDBID(s, good.Channels[0], 1<<31) }, answer.BadEntry},
 	} {
 		t.Run(tt.story, func(t *testing.T) {
 			w := newWorld(t, "three-peers", true)
@@ -271,7 +276,7 @@ func TestOneBadEntryAmongFive(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := resultsOf(a)
-			if got[DidImport] != 4 || got[BadEntry]+got[RefusedEntry] != 1 {
+			if got[answer.DidImport] != 4 || got[answer.BadEntry]+got[answer.RefusedEntry] != 1 {
 				t.Errorf("results %v", got)
 			}
 		})
@@ -292,13 +297,13 @@ func replaceDBID(text string, c *channel.Channel, dbid uint64) string {
 
 func TestTwoChannelsWithOneDBIDAreBothRefused(t *testing.T) {
 	good := readCorpus(t, "three-peers")
-	text := replaceDBID(string(readCorpusText(t, "three-peers")), good.Channels[0], good.Channels[1].DBID)
+	text := replaceDBID(string(testdata.Read(t, "three-peers", "backup.json")), good.Channels[0], good.Channels[1].DBID)
 	w := newWorld(t, "three-peers", true)
 	a, err := w.recover(inline(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := resultsOf(a); got[DidImport] != 3 || got[RefusedEntry] != 2 {
+	if got := resultsOf(a); got[answer.DidImport] != 3 || got[answer.RefusedEntry] != 2 {
 		t.Errorf("results %v", got)
 	}
 }
@@ -313,7 +318,7 @@ func TestBitcoindDownMeansUnknownAndTheImportGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := a.Channels[0]; c.Result != DidImport || c.Evidence.State != "unknown" {
+	if c := a.Channels[0]; c.Result != answer.DidImport || c.Evidence.State != "unknown" {
 		t.Errorf("result %s, evidence %+v", c.Result, c.Evidence)
 	}
 }
@@ -326,7 +331,7 @@ func TestSkipIncompleteLeavesOutWhatHasNoAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := resultsOf(a); got[DidImport] != 3 || got[NoAddress] != 2 {
+	if got := resultsOf(a); got[answer.DidImport] != 3 || got[answer.NoAddress] != 2 {
 		t.Errorf("results %v", got)
 	}
 }
@@ -342,7 +347,7 @@ func TestGivenAddressesAndGossipAreUsed(t *testing.T) {
 	}
 	p := pathOf(t, "three-peers")
 	p.Addresses = map[channel.PubKey]string{without[0]: "192.0.2.1:9735"}
-	w.node.gossip[without[1]] = &GossipNode{Addresses: []string{"not an address", "192.0.2.2:9735"}}
+	w.node.gossip[without[1]] = &api.GossipNode{Addresses: []string{"not an address", "192.0.2.2:9735"}}
 	a, err := w.recover(p)
 	if err != nil {
 		t.Fatal(err)
@@ -353,6 +358,36 @@ func TestGivenAddressesAndGossipAreUsed(t *testing.T) {
 	}
 	if got["parameter"] != "192.0.2.1:9735" || got["gossip"] != "192.0.2.2:9735" {
 		t.Errorf("addresses %v", got)
+	}
+}
+
+// TestAGuessedAddressReplacesNoneThatSomebodyGave: the second call names no
+// address, and where an inbound peer called from counts less than what the user said.
+func TestAGuessedAddressReplacesNoneThatSomebodyGave(t *testing.T) {
+	w := newWorld(t, "three-peers", true)
+	b := readCorpus(t, "three-peers")
+	var inbound channel.PubKey
+	for id, p := range b.Peers {
+		if p.Direction == vlsstate.In {
+			inbound = id
+		}
+	}
+	text := strings.Replace(string(testdata.Read(t, "three-peers", "backup.json")), b.Peers[inbound].Addr, "198.51.100.7:40000", 1)
+	p := pathOf(t, "three-peers")
+	p.Backup = api.Backup{Inline: []byte(text)}
+	for _, want := range []string{"198.51.100.7:9735", "192.0.2.1:9735", "192.0.2.1:9735"} {
+		if want == "192.0.2.1:9735" && p.Addresses == nil {
+			p.Addresses = map[channel.PubKey]string{inbound: want}
+		} else {
+			p.Addresses = nil
+		}
+		if _, err := w.recover(p); err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(w.status().Channels, func(c tell.ChannelStatus) bool { return c.PeerID == inbound })
+		if i < 0 || w.status().Channels[i].Address != want {
+			t.Errorf("channel %d, want %s in %+v", i, want, w.status().Channels)
+		}
 	}
 }
 
@@ -423,8 +458,7 @@ func TestTheAnswerNamesTheNextSteps(t *testing.T) {
 
 func TestOnlyOneCallImportsAtATime(t *testing.T) {
 	w := newWorld(t, "used-both-ways", true)
-	w.busy <- struct{}{}
-	defer func() { <-w.busy }()
+	w.send(model.CallBegun{Call: 1 << 40})
 	if _, err := w.recover(pathOf(t, "used-both-ways")); failure.NameOf(err) != failure.Busy {
 		t.Errorf("got %v", err)
 	}
@@ -465,7 +499,7 @@ func TestAChangedEntryIsTold(t *testing.T) {
 	if len(a.Warnings) > 0 {
 		t.Errorf("warnings about a genuine backup: %q", a.Warnings)
 	}
-	changed := strings.Replace(string(readCorpusText(t, "used-both-ways")),
+	changed := strings.Replace(string(testdata.Read(t, "used-both-ways", "backup.json")),
 		`"to_broadcaster_value_sat": 673960`, `"to_broadcaster_value_sat": 673961`, 1)
 	p = inline(changed)
 	p.DryRun = true
@@ -481,11 +515,11 @@ func TestAChangedEntryIsTold(t *testing.T) {
 func TestABackupOfWhichNothingCanBeImportedLeavesNoTrace(t *testing.T) {
 	c := readCorpus(t, "used-both-ways").Channels[0]
 	w := newWorld(t, "used-both-ways", true)
-	a, err := w.recover(inline(replaceDBID(string(readCorpusText(t, "used-both-ways")), c, 0)))
+	a, err := w.recover(inline(replaceDBID(string(testdata.Read(t, "used-both-ways", "backup.json")), c, 0)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := resultsOf(a); got[RefusedEntry]+got[BadEntry] != 1 || len(a.NextSteps) != 1 {
+	if got := resultsOf(a); got[answer.RefusedEntry]+got[answer.BadEntry] != 1 || len(a.NextSteps) != 1 {
 		t.Errorf("results %v, next steps %q", got, a.NextSteps)
 	}
 	if calls := w.node.calls(); len(calls) > 0 {

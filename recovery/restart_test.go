@@ -8,6 +8,9 @@ import (
 
 	"github.com/glrecover/glrecover/bolt3"
 	"github.com/glrecover/glrecover/peer"
+	"github.com/glrecover/glrecover/recovery/decision"
+	"github.com/glrecover/glrecover/recovery/model"
+	"github.com/glrecover/glrecover/testdata"
 )
 
 // The states that lead off the straight way survive the end of the plugin as
@@ -35,11 +38,11 @@ func TestCheatedIsStillCheatedAfterARestart(t *testing.T) {
 	s := newStory(t, "used-both-ways")
 	s.closes(s.revokedCommitment(3))
 	s.begin()
-	s.untilState(Cheated)
+	s.untilState(model.Cheated)
 	s.start()
 	s.until("the alarm", func() bool {
 		st := s.status()
-		return s.state() == Cheated && len(st.Alarms) == 1 && strings.Contains(st.Alarms[0], "CHEATED")
+		return s.state() == model.Cheated && len(st.Alarms) == 1 && strings.Contains(st.Alarms[0], "CHEATED")
 	})
 	s.mine(1)
 	s.start()
@@ -54,11 +57,11 @@ func TestAStalePeerIsNotAskedAfterARestartEither(t *testing.T) {
 	stale.NextCommitment = s.ch.State.NextCounterpartyRevokeNum - 3
 	s.peers.numbers[s.ch.ID()] = stale
 	s.begin()
-	s.untilState(PeerStale)
+	s.untilState(model.PeerStale)
 	for range 2 {
 		s.start()
 		s.looked()
-		if s.state() != PeerStale || s.peers.asked() > 0 || count(s.node.calls(), "recoverchannel") > 0 {
+		if s.state() != model.PeerStale || s.peers.asked() > 0 || count(s.node.calls(), "recoverchannel") > 0 {
 			t.Fatalf("%s, asked %d times, calls %q", s.state(), s.peers.asked(), s.node.calls())
 		}
 	}
@@ -67,10 +70,7 @@ func TestAStalePeerIsNotAskedAfterARestartEither(t *testing.T) {
 // looked waits until the engine has looked at everything and gone on.
 func (s *story) looked() {
 	s.t.Helper()
-	for range 2 {
-		s.nudge()
-		s.until("a look", func() bool { return !s.lookWanted.Load() })
-	}
+	s.lookTwice()
 }
 
 func TestAYoungFundingIsImportedOnceAlsoAfterARestart(t *testing.T) {
@@ -80,17 +80,17 @@ func TestAYoungFundingIsImportedOnceAlsoAfterARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := readCorpus(t, "used-both-ways").Channels[0]
-	text, _ := w.fund(readCorpusText(t, "used-both-ways"), c, keys)
+	text, _ := w.fund(testdata.Read(t, "used-both-ways", "backup.json"), c, keys)
 	if _, err := w.recover(inline(string(text))); err != nil {
 		t.Fatal(err)
 	}
 	w.start()
-	if got := w.stateOf(c.Key); got != FundingUnconfirmed {
+	if got := w.stateOf(c.Key); got != model.FundingUnconfirmed {
 		t.Fatalf("after the restart: %s", got)
 	}
-	w.chain.MineN(minFundingConfs)
-	w.BlockAdded(w.chain.Height())
-	w.until("imported", func() bool { return w.stateOf(c.Key) == Imported })
+	w.chain.MineN(decision.MinFundingConfs)
+	w.BlockAdded()
+	w.until("imported", func() bool { return w.stateOf(c.Key) == model.Imported })
 	w.start()
 	w.until("a try", func() bool { return w.peers.asked() > 0 })
 	if n := count(w.node.calls(), "recoverchannel"); n != 1 {
@@ -104,9 +104,9 @@ func TestAMissingSecretIsNoticedAgainAfterARestartAndWhenItIsThere(t *testing.T)
 		t.Fatal(err)
 	}
 	k := readCorpus(t, "used-both-ways").Channels[0].Key
-	w.until("needs_secret", func() bool { return w.stateOf(k) == NeedsSecret })
+	w.until("needs_secret", func() bool { return w.stateOf(k) == model.NeedsSecret })
 	w.start()
-	if got := w.stateOf(k); got != NeedsSecret {
+	if got := w.stateOf(k); got != model.NeedsSecret {
 		t.Fatalf("after the restart: %s", got)
 	}
 	w.peers.ask = func(peer.Target, peer.Ask) *peer.Outcome {
@@ -115,5 +115,5 @@ func TestAMissingSecretIsNoticedAgainAfterARestartAndWhenItIsThere(t *testing.T)
 	with := newWorld(t, "used-both-ways", true)
 	w.deps.OpenKeys = with.deps.OpenKeys
 	w.start()
-	w.until("the state of a peer that is away", func() bool { return w.stateOf(k) == Imported })
+	w.until("the state of a peer that is away", func() bool { return w.stateOf(k) == model.Imported })
 }

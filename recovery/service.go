@@ -2,131 +2,107 @@ package recovery
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/btcsuite/btcd/chaincfg/chainhash"
+	"github.com/btcsuite/btcd/wire"
 	"github.com/sirupsen/logrus"
 
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
 	"github.com/glrecover/glrecover/peer"
-	"github.com/glrecover/glrecover/proof"
+	"github.com/glrecover/glrecover/recovery/answer"
 	"github.com/glrecover/glrecover/recovery/api"
-	"github.com/glrecover/glrecover/sweep"
-	"github.com/glrecover/glrecover/vlsstate"
+	"github.com/glrecover/glrecover/recovery/chainview"
+	"github.com/glrecover/glrecover/recovery/claims"
+	"github.com/glrecover/glrecover/recovery/closing"
+	"github.com/glrecover/glrecover/recovery/hearing"
+	"github.com/glrecover/glrecover/recovery/keyring"
+	"github.com/glrecover/glrecover/recovery/model"
+	"github.com/glrecover/glrecover/recovery/record"
+	"github.com/glrecover/glrecover/recovery/state"
+	"github.com/glrecover/glrecover/recovery/sweeping"
 )
 
-// Keys is what the recovery needs of the node's secret. The secret itself stays
-// in keychain.
-type Keys interface {
-	// NodeID is the public key of the node's identity, NodeKey that identity
-	// for BOLT 8 sessions.
-	NodeID() channel.PubKey
-	NodeKey() peer.NodeKey
-	// Basepoints are our own public keys of a channel.
-	Basepoints(k channel.Key) (channel.Basepoints, error)
-	// PerCommitmentPoint is the point of our commitment n.
-	PerCommitmentPoint(k channel.Key, n uint64) (channel.PubKey, error)
-	// PerCommitmentSecret is our revocation secret of commitment n, for
-	// checking a peer's claim. It is never sent.
-	PerCommitmentSecret(k channel.Key, n uint64) ([32]byte, error)
-	// FundingScript is the scriptPubKey of the channel's funding output.
-	FundingScript(c *channel.Channel) ([]byte, error)
-	// Funding signs with our key of the funding output. It is used on our
-	// anchor, never on the funding output itself.
-	Funding(k channel.Key) (sweep.Signer, error)
-	// Prove checks a backup with the secret. The texts are what the user must
-	// know about an otherwise right secret.
-	Prove(b *vlsstate.Backup) (*proof.Report, []string, error)
-	// OpenPeerStorage decrypts the backup that a CLN node leaves with its peers.
-	OpenPeerStorage(blob []byte) ([]byte, error)
-	// InWallet reports whether the script is one of the first of the node's
-	// on-chain wallet.
-	InWallet(pkScript []byte) bool
-	// Wipe clears the secret; no other method may be called after it.
-	Wipe()
-}
-
-// Peers is what the recovery asks of peers; peer.Client implements it.
-type Peers interface {
-	Numbers(ctx context.Context, t peer.Target, expect ...channel.ID) (*peer.Numbers, error)
-	AskClose(ctx context.Context, t peer.Target, ask peer.Ask) (*peer.Outcome, error)
+// Node is what the recovery asks of lightningd, or of what stands in its place where
+// there is none: then nothing is there but the id and the height. A plan uses only
+// the methods of plan.Node, and a test holds it to that.
+type Node interface {
+	hearing.Node
+	// Configs are the values of listconfigs by name; they hold bitcoind's
+	// password, so they are never logged.
+	Configs(ctx context.Context) (map[string]string, error)
+	// Spends says what lightningd knows of the spends of its wallet's outputs.
+	Spends(ctx context.Context) (map[wire.OutPoint]claims.Spend, error)
+	// RecoverChannel makes stubs and returns the channel ids of those made. It is
+	// the only method with an effect.
+	RecoverChannel(ctx context.Context, scbs [][]byte) ([]channel.ID, error)
 }
 
 // Deps are the service's surroundings.
 type Deps struct {
-	Node    Node
+	Node  Node
+	Store record.Store
+	// Stubs says that Node is a lightningd that takes stubs (recoverchannel). Without
+	// one our own sessions and sweeps do everything.
+	Stubs bool
+	// Chain is the chain where neither lightningd nor bitcoind is asked for it; then
+	// Backend and Bitcoind are nil. It may be a chain.Sifter.
+	Chain chainview.Chain
+	// Backend is lightningd's own source of blocks, or bitcoind itself.
 	Backend chain.Backend
+	// Bitcoind opens bitcoind itself with lightningd's settings; nil where it
+	// cannot be reached.
+	Bitcoind func(facts api.Node, configs map[string]string) chain.Node
 	// OpenKeys reads the node's secret; the failure is shown to the user.
-	OpenKeys func(facts api.Node, id channel.PubKey) (Keys, error)
+	OpenKeys func(facts api.Node, id channel.PubKey) (keyring.Keys, error)
 	// Diagnose explains why the node's secret does not make the node of the
 	// backup; nil where it cannot.
 	Diagnose func(ctx context.Context, facts api.Node, running, want channel.PubKey) *failure.Error
 	// NewPeers makes the sessions' client for a node key.
-	NewPeers func(facts api.Node, k peer.NodeKey) (Peers, error)
-	// Bitcoind opens bitcoind itself with lightningd's settings; nil where it
-	// cannot be reached.
-	Bitcoind func(facts api.Node, configs map[string]string) chain.Node
-	// BuildChild makes a child that pays for a stuck close; Feerate is what a
-	// close should pay now, in sat per 1000 weight.
-	BuildChild func(ctx context.Context, r sweep.Request) (*sweep.Child, error)
-	Feerate    func(ctx context.Context) (uint32, error)
-	Log        logrus.FieldLogger
+	NewPeers func(facts api.Node, k peer.NodeKey) (closing.Peers, error)
+	// Children makes the children that pay for stuck closes; nil where nothing can
+	// be paid.
+	Children *claims.ChildBuilder
+	// Sweeps makes the transactions that claim outputs; nil where nothing is
+	// claimed.
+	Sweeps *claims.SweepBuilder
+	// ShowPlan gets the plan of a real run before anything of it is done; nil where
+	// the answer is enough.
+	ShowPlan func(*answer.Answer)
+	Log      logrus.FieldLogger
 	// Mark names the run of lightningd ("" if unknown), Now the time.
 	Mark string
 	Now  func() time.Time
+	// WatchEvery is how often the chain is looked at; 0 is the Watcher's default.
+	WatchEvery time.Duration
 }
 
 // Service is one node's recovery. Its methods may be called from any goroutine.
 type Service struct {
 	Deps
-	node Node
-	log  logrus.FieldLogger
+	log logrus.FieldLogger
 
-	// busy is held by the one call that imports.
-	busy chan struct{}
-	// wake tells the engine that something happened, lookWanted that it was
-	// something to look at.
-	wake       chan struct{}
-	lookWanted atomic.Bool
+	// events go to the goroutine that owns the state; seen is what it published
+	// last.
+	events chan model.Event
+	seen   atomic.Pointer[state.State]
 	// started is closed when the record has been read: before, nobody knows
 	// whether an opening is safe.
 	started chan struct{}
-	// ctx ends with the plugin.
+	// ended is closed when the loop has ended.
+	ended chan struct{}
+
+	// Set by Start, before started is closed.
 	ctx   context.Context
 	facts api.Node
 	id    channel.PubKey
 
-	// saving is held around each write of the record; never lock it with mu
-	// held.
-	saving sync.Mutex
-
-	// Of the engine's goroutine alone: blocks that were in the chain, and at
-	// which tip that was asked; and when blocks are looked at again.
-	there     map[chainhash.Hash]uint32
-	scanAgain time.Time
-	// seen is the last look, which ended at seenAt and took seenIn; nil if it
-	// failed.
-	seen   *facts
-	seenAt time.Time
-	seenIn time.Duration
-
-	mu     sync.Mutex
-	run    *run
-	tracks map[channel.Key]*tracked
-	keys   Keys
-	peers  Peers
-	// keyUsers counts the calls that may be using keys.
-	keyUsers int
-	// keysErr is why there are no keys, keysTried when they were tried last.
-	keysErr   error
-	keysTried time.Time
-	chainView *chain.View
-	// tip is the height of the last look at the chain.
-	tip uint32
+	keyring keyring.Ring
+	view    chainview.View
+	maker   sweeping.Maker
+	calls   calls
 }
 
 // New makes a service; Start makes it work.
@@ -134,159 +110,139 @@ func New(d Deps) *Service {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	return &Service{
-		Deps: d, node: d.Node, log: d.Log,
-		busy: make(chan struct{}, 1), wake: make(chan struct{}, 1), started: make(chan struct{}),
-		tracks: map[channel.Key]*tracked{}, there: map[chainhash.Hash]uint32{},
+	s := &Service{
+		Deps: d, log: d.Log, events: make(chan model.Event, 64), started: make(chan struct{}), ended: make(chan struct{}),
+		calls: calls{waiting: map[uint64]*call{}},
 	}
+	s.keyring.Open, s.keyring.Needed = s.openKeys, s.busy
+	s.view = chainview.View{Own: d.Chain, Backend: d.Backend, Now: d.Now, Every: d.WatchEvery}
+	if d.Bitcoind != nil {
+		s.view.Bitcoind = s.bitcoind
+	}
+	return s
 }
 
 // Start reads the record and, where a recovery is under way, goes on with it
 // until ctx ends. It returns when the record is read. After an error it may be
 // called again.
 func (s *Service) Start(ctx context.Context, facts api.Node) error {
-	info, err := s.node.Info(ctx)
+	info, err := s.Node.Info(ctx)
 	if err != nil {
 		return err
 	}
-	r, tracks, err := loadRecord(ctx, s.node)
+	book := record.Open(s.Store)
+	contents, err := book.Load(ctx)
 	if err != nil {
 		return err
 	}
-	if r != nil && !r.Restarted && s.restarted(r, facts) {
-		r.Restarted = true
-		if err := save(ctx, s.node, recordRun, r); err != nil {
-			return err
-		}
-	}
-	s.mu.Lock()
-	s.ctx, s.facts, s.id, s.run = ctx, facts, info.ID, r
-	for _, t := range tracks {
-		s.tracks[t.Channel.Key] = &tracked{track: *t}
-	}
-	s.mu.Unlock()
+	s.ctx, s.facts, s.id = ctx, facts, info.ID
+	state := state.New(state.Config{
+		Stubs: s.Stubs, Sweeps: s.Sweeps != nil, Mark: s.Mark,
+		AllowAll: facts.Options.AllowAllOpenings, Allowed: facts.Options.AllowOpenings,
+	}, contents.Run, contents.Channels)
+	s.view.Restore(contents.Cursor)
+	s.maker = sweeping.Maker{Known: sweeping.NewKnown(contents.Channels), Sweeps: s.Sweeps, Children: s.Children, Network: claims.Network(facts.Network), Log: s.log}
+	l := &loop{Service: s, state: state, book: book}
+	l.step(model.Started{Restarted: s.restarted(contents.Run)})
 	close(s.started)
-	if r != nil {
-		s.log.Infof("going on with the recovery of %d channels", len(tracks))
-	}
-	go s.engine(ctx)
+	go func() {
+		defer close(s.ended)
+		l.run(ctx)
+	}()
 	return nil
 }
+
+// Ended is closed when the work has ended, after the context of Start has: nothing is
+// written to the store any more.
+func (s *Service) Ended() <-chan struct{} { return s.ended }
+
+// State is what the owner of the state published last; nobody changes it.
+func (s *Service) State() *state.State { return s.seen.Load() }
 
 // restarted reports whether lightningd was started since the last import. A
 // plugin that was in the configuration starts with lightningd; one that was
 // started by command can tell by the run's mark only.
-func (s *Service) restarted(r *run, facts api.Node) bool {
-	if r.Imported.IsZero() {
+func (s *Service) restarted(r *model.Run) bool {
+	if r == nil || r.Imported.IsZero() {
 		return false
 	}
-	if facts.AtStartup {
-		return true
-	}
-	return s.Mark != "" && r.Mark != "" && s.Mark != r.Mark
+	return s.facts.AtStartup || (s.Mark != "" && r.Mark != "" && s.Mark != r.Mark)
 }
 
-// nudge wakes the engine for a look at everything.
-func (s *Service) nudge() {
-	s.lookWanted.Store(true)
-	s.hurry()
-}
-
-// hurry wakes the engine to see which peers are due.
-func (s *Service) hurry() {
+// send tells the owner of the state that something happened.
+func (s *Service) send(e model.Event) {
 	select {
-	case s.wake <- struct{}{}:
+	case s.events <- e:
+	case <-s.ctx.Done():
+	}
+}
+
+// tell is send for lightningd's notifications: before Start nothing is of
+// interest, and nothing may block.
+func (s *Service) tell(e model.Event) {
+	select {
+	case <-s.started:
+		go s.send(e)
 	default:
 	}
 }
 
 // BlockAdded tells that lightningd has processed a block.
-func (s *Service) BlockAdded(uint32) { s.nudge() }
+func (s *Service) BlockAdded() {
+	s.view.Poke()
+	s.tell(model.NodeChanged{})
+}
 
-// PeerDisconnected is of no interest: lightningd's stubs come and go.
-func (s *Service) PeerDisconnected(channel.PubKey) {}
+// PeerConnected tells that lightningd and a peer have a connection.
+func (s *Service) PeerConnected(id channel.PubKey) { s.tell(model.PeerSeen{Peer: id}) }
 
 // ChannelStateChanged tells that a channel of lightningd's changed.
-func (s *Service) ChannelStateChanged(api.StateChange) { s.nudge() }
+func (s *Service) ChannelStateChanged() { s.tell(model.NodeChanged{}) }
 
-// view is the chain as lightningd and, where it can be reached, bitcoind see it.
-func (s *Service) view(ctx context.Context) *chain.View {
-	s.mu.Lock()
-	known := s.chainView
-	s.mu.Unlock()
-	if known != nil && known.HasNode() {
-		return known
-	}
-	// Not under the lock: lightningd may be slow, and the guard must answer.
-	var node chain.Node
-	if s.Bitcoind != nil {
-		if configs, err := s.node.Configs(ctx); err == nil {
-			node = s.Bitcoind(s.facts, configs)
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.chainView == nil || (node != nil && !s.chainView.HasNode()) {
-		s.chainView = chain.New(s.Backend, node)
-	}
-	return s.chainView
+// ChannelOpened tells that a peer has funded a channel with this node; the txid is in
+// display order.
+func (s *Service) ChannelOpened(peer channel.PubKey, fundingTxid string) {
+	s.tell(model.ChannelAppeared{Peer: peer, FundingTxid: fundingTxid})
 }
 
-// secretRetry is how long an unreadable secret is left alone.
-const secretRetry = 10 * time.Second
-
-// openKeys returns the node's keys, reading the secret if that was not done.
-func (s *Service) openKeys() (Keys, Peers, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.keys != nil {
-		return s.keys, s.peers, nil
-	}
-	if s.keysErr != nil && s.Now().Sub(s.keysTried) < secretRetry {
-		return nil, nil, s.keysErr
-	}
-	s.keysTried = s.Now()
+// openKeys reads the node's secret.
+func (s *Service) openKeys() (keyring.Keys, closing.Peers, error) {
 	keys, err := s.OpenKeys(s.facts, s.id)
-	if err == nil {
-		s.peers, err = s.NewPeers(s.facts, keys.NodeKey())
-	}
-	if s.keysErr = err; err != nil {
+	if err != nil {
 		return nil, nil, err
 	}
-	s.keys = keys
-	return s.keys, s.peers, nil
-}
-
-// holdKeys keeps the keys from being wiped until the returned function is
-// called.
-func (s *Service) holdKeys() (release func()) {
-	s.mu.Lock()
-	s.keyUsers++
-	s.mu.Unlock()
-	return func() {
-		s.mu.Lock()
-		s.keyUsers--
-		s.mu.Unlock()
-		s.nudge()
+	peers, err := s.NewPeers(s.facts, keys.NodeKey())
+	if err != nil {
+		keys.Wipe()
+		return nil, nil, err
 	}
+	return keys, peers, nil
 }
 
-// dropKeys wipes the keys while nobody needs them.
-func (s *Service) dropKeys() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.keys == nil || s.keyUsers > 0 {
-		return
-	}
-	s.keys.Wipe()
-	s.keys, s.peers = nil, nil
+// busy reports whether a recovery or a call is under way.
+func (s *Service) busy() bool {
+	st := s.seen.Load()
+	return st != nil && (st.Active() || st.Call != nil)
 }
 
-// keysOrNil returns nil where the secret cannot be read.
-func (s *Service) keysOrNil() Keys {
-	keys, _, err := s.openKeys()
+// bitcoind looks for bitcoind in lightningd's settings.
+func (s *Service) bitcoind(ctx context.Context) chain.Node {
+	configs, err := s.Node.Configs(ctx)
 	if err != nil {
 		return nil
 	}
-	return keys
+	return s.Bitcoind(s.facts, configs)
+}
+
+// watch runs the Watcher.
+func (s *Service) watch(ctx context.Context, w *chain.Watcher) {
+	_ = failure.Guard(s.log, "the watch of the chain", func() error {
+		w.Run(ctx, func(u chain.Update) {
+			select {
+			case s.events <- model.ChainSeen{Update: u}:
+			case <-ctx.Done():
+			}
+		})
+		return nil
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/btcsuite/btcd/wire"
 
 	"github.com/glrecover/glrecover/chain/chaintest"
+	"github.com/glrecover/glrecover/recovery/model"
 	"github.com/glrecover/glrecover/sweep"
 )
 
@@ -19,23 +20,30 @@ import (
 func stuckStory(t *testing.T, refuse func(*wire.MsgTx) string, build func(sweep.Request) (*sweep.Child, error)) (*story, *wire.MsgTx) {
 	t.Helper()
 	s := newStory(t, "used-both-ways")
-	s.deps.Feerate = func(context.Context) (uint32, error) { return 2000, nil }
+	s.children().Feerate = func(context.Context) (uint32, error) { return 2000, nil }
 	backend := s.chain.Backend()
 	backend.Refuse = refuse
 	s.deps.Backend = backend
-	s.deps.BuildChild = func(_ context.Context, r sweep.Request) (*sweep.Child, error) { return build(r) }
+	s.children().Build = func(_ context.Context, r sweep.Request) (*sweep.Child, error) { return build(r) }
 	s.start()
 	commit := s.theirCommitment().Tx
 	s.closes(commit)
 	s.begin()
-	s.untilState(CloseSeen)
+	s.untilState(model.CloseSeen)
+	s.announced()
 	return s, commit
+}
+
+// announced waits until it is said what may be paid for the close.
+func (s *story) announced() {
+	s.t.Helper()
+	s.until("the announcement", func() bool { return s.seen.Load().Channels[s.ch.Key].Fee.Announced > 0 })
 }
 
 // quiet mines blocks that do not take the close.
 func (s *story) quiet(n int) {
 	s.chain.MineN(n)
-	s.BlockAdded(s.chain.Height())
+	s.BlockAdded()
 }
 
 func TestAStuckCloseIsPaidForThroughOurAnchorAndDearerEachTime(t *testing.T) {
@@ -54,13 +62,13 @@ func TestAStuckCloseIsPaidForThroughOurAnchorAndDearerEachTime(t *testing.T) {
 		}, nil
 	}
 	s, commit := stuckStory(t, nil, build)
-	s.quiet(stuckBlocks - 1)
-	s.nudge()
-	if s.status().Channels[0].State != CloseSeen || len(made()) > 0 {
-		t.Fatalf("%d children before %d blocks", len(made()), stuckBlocks)
+	s.quiet(model.StuckBlocks - 1)
+	s.look()
+	if s.status().Channels[0].State != model.CloseSeen || len(made()) > 0 {
+		t.Fatalf("%d children before %d blocks", len(made()), model.StuckBlocks)
 	}
 	s.quiet(1)
-	s.until("the child in the mempool", func() bool { s.nudge(); return len(s.chain.Mempool()) == 2 })
+	s.until("the child in the mempool", func() bool { s.look(); return len(s.chain.Mempool()) == 2 })
 	r := made()[0]
 	if r.FeeratePerKW != 2000 || r.Parent.TxHash() != commit.TxHash() || r.MaxFeeSat == 0 || r.Replaces != nil {
 		t.Errorf("the request: %+v", r)
@@ -73,9 +81,9 @@ func TestAStuckCloseIsPaidForThroughOurAnchorAndDearerEachTime(t *testing.T) {
 	s.chain.DropMempool()
 	s.start()
 	s.quiet(1)
-	s.until("both again", func() bool { s.nudge(); return len(s.chain.Mempool()) == 2 })
-	s.quiet(stuckBlocks)
-	s.until("a dearer one", func() bool { s.nudge(); return len(made()) >= 2 })
+	s.until("both again", func() bool { s.look(); return len(s.chain.Mempool()) == 2 })
+	s.quiet(model.StuckBlocks)
+	s.until("a dearer one", func() bool { s.look(); return len(made()) >= 2 })
 	if r := made()[1]; r.Replaces == nil || r.Destination != "bcrt1p-recorded" {
 		t.Errorf("the second request replaces nothing: %+v", r)
 	}
@@ -84,6 +92,7 @@ func TestAStuckCloseIsPaidForThroughOurAnchorAndDearerEachTime(t *testing.T) {
 func TestWithoutAUsefulEstimateTheFeeIsRaisedByQuartersAndNotForEver(t *testing.T) {
 	var mu sync.Mutex
 	var asked []uint32
+	var last string
 	paid := func() uint32 { mu.Lock(); defer mu.Unlock(); return asked[len(asked)-1] }
 	s, commit := stuckStory(t, nil, func(r sweep.Request) (*sweep.Child, error) {
 		mu.Lock()
@@ -93,9 +102,10 @@ func TestWithoutAUsefulEstimateTheFeeIsRaisedByQuartersAndNotForEver(t *testing.
 		}
 		asked = append(asked, r.FeeratePerKW)
 		tx := chaintest.SpendTo(100+int64(len(asked)), []byte{0x51}, wire.OutPoint{Hash: r.Parent.TxHash()})
+		last = tx.TxHash().String()
 		return &sweep.Child{Tx: tx, Txid: tx.TxHash(), Paid: sweep.Paid{FeeSat: 500, VSize: 200}, Package: sweep.Paid{FeeSat: 4 * uint64(r.FeeratePerKW), VSize: 1000}}, nil
 	})
-	s.deps.Feerate = func(context.Context) (uint32, error) { return 1, nil }
+	s.children().Feerate = func(context.Context) (uint32, error) { return 1, nil }
 	s.start()
 	fee := s.ch.CapacitySat
 	for _, o := range commit.TxOut {
@@ -103,13 +113,17 @@ func TestWithoutAUsefulEstimateTheFeeIsRaisedByQuartersAndNotForEver(t *testing.
 	}
 	alone := uint32(fee * 1000 / uint64(4*commit.SerializeSize())) // it has no witness
 	says := func(text string) bool { return strings.Contains(s.status().Channels[0].Reason, text) }
-	for n := 1; !says("no more is added"); n++ {
-		s.quiet(stuckBlocks)
+	// It is paid at a later block than it was announced at.
+	s.announced()
+	for n := 1; !says("adds nothing while the estimate"); n++ {
+		s.quiet(model.StuckBlocks)
 		s.until("the next child, or none", func() bool {
+			// Blocks that come before it is on record count for the next one.
+			child := s.seen.Load().Channels[s.ch.Key].Fee.Child
 			mu.Lock()
-			done := len(asked) == n
+			done := len(asked) == n && child != nil && child.Txid == last
 			mu.Unlock()
-			return done || says("no more is added")
+			return done || says("adds nothing while the estimate")
 		})
 		if n > 20 {
 			t.Fatalf("no end: %v sat per kw", asked)
@@ -144,13 +158,13 @@ func TestAWalletWithoutCoinsIsToldWhatItNeeds(t *testing.T) {
 		tries.Add(1)
 		return nil, &sweep.NeedsFeeInputError{AmountSat: 4321, Address: "bcrt1pneeded"}
 	})
-	s.quiet(stuckBlocks)
+	s.quiet(model.StuckBlocks)
 	// At once: who reads the todo looks for the amount.
 	s.until("the reason", func() bool {
 		r := s.status().Channels[0].Reason
 		return strings.Contains(r, "needs_fee_input") && strings.Contains(r, "4321") && strings.Contains(r, "bcrt1pneeded")
 	})
-	if got := s.state(); got != CloseSeen {
+	if got := s.state(); got != model.CloseSeen {
 		t.Errorf("state %s", got)
 	}
 	if c := s.status().Channels[0]; c.WaitsFor != "fee" || !strings.Contains(c.Todo, "bcrt1pneeded") {
@@ -164,13 +178,13 @@ func TestAWalletWithoutCoinsIsToldWhatItNeeds(t *testing.T) {
 	}
 	coin := chaintest.SpendTo(4321, []byte{0x51}, wire.OutPoint{Hash: commit.TxHash(), Index: 9})
 	s.credit(coin, 0)
-	s.nudge()
+	s.look()
 	s.until("another try", func() bool { return tries.Load() == 2 })
 	// Out of the mempool, it still is the fee that is missing.
 	full.Store(true)
 	s.chain.DropMempool()
 	s.quiet(1)
-	s.until("the close to be missed", func() bool { return s.state() == CloseRequested })
+	s.until("the close to be missed", func() bool { return s.state() == model.CloseRequested })
 	if c := s.status().Channels[0]; c.WaitsFor != "fee" || !strings.Contains(c.Todo, "bcrt1pneeded") {
 		t.Errorf("waits for %s, todo %q", c.WaitsFor, c.Todo)
 	}
@@ -180,7 +194,7 @@ func TestAFeeThatCostsTooMuchIsTriedAgainAndAsksForNoCoin(t *testing.T) {
 	s, _ := stuckStory(t, nil, func(sweep.Request) (*sweep.Child, error) {
 		return nil, &sweep.UneconomicError{FeeratePerKW: 250_000, FeeSat: 9, MaxFeeSat: 8}
 	})
-	s.quiet(stuckBlocks)
+	s.quiet(model.StuckBlocks)
 	s.until("the reason", func() bool { return strings.Contains(s.status().Channels[0].Reason, "uneconomic_at 1000 sat/vB") })
 	if c := s.status().Channels[0]; c.WaitsFor != "fee" || !strings.HasPrefix(c.Todo, "nothing") {
 		t.Errorf("waits for %s, todo %q", c.WaitsFor, c.Todo)
@@ -210,8 +224,8 @@ func TestAChildThatIsNotTakenIsNotSaidToHelp(t *testing.T) {
 			return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(r, w) })
 		})
 	}
-	s.quiet(stuckBlocks)
-	says("was not taken", "too-long-mempool-chain")
+	s.quiet(model.StuckBlocks)
+	says("was not accepted", "too-long-mempool-chain")
 	if r := s.status().Channels[0].Reason; strings.Contains(r, "were added") {
 		t.Errorf("reason %q", r)
 	}
@@ -223,6 +237,6 @@ func TestAChildThatIsNotTakenIsNotSaidToHelp(t *testing.T) {
 	}
 	// A dearer one needs a coin: what was added still is.
 	replacing.Store(true)
-	s.quiet(stuckBlocks)
+	s.quiet(model.StuckBlocks)
 	says("500 sat were added", "cannot be raised further", "needs_fee_input")
 }

@@ -1,7 +1,6 @@
 package rehearsal
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -19,7 +18,7 @@ func (r *rehearsal) channel(ch *channel.Channel, out *Channel, errSCB error) {
 	}
 	s := &ch.State
 	if errSCB != nil {
-		r.about(ch.Key, Problem, NotRecoverable, "", "this channel would not come back: %s", short(errSCB))
+		r.about(ch.Key, Problem, NotRecoverable, "", "this channel would be lost: %s", failure.FoundIn(errSCB))
 	}
 	if s.Closed {
 		r.closed(ch, out)
@@ -27,12 +26,12 @@ func (r *rehearsal) channel(ch *channel.Channel, out *Channel, errSCB error) {
 	}
 	if r.birth(ch, out) {
 		r.about(ch.Key, Loss, BirthSnapshot, "",
-			"of this channel the backup only has the opening: its share is the one from then, and no payment and no revoked state since is known")
+			"the backup has only the opening of this channel: your share is the one from then, and later payments and revoked states are unknown")
 	}
 	offered, received, offeredSat, receivedSat := ch.PendingHTLCs()
 	if offered+received > 0 {
 		r.about(ch.Key, Loss, HTLCsPending, "",
-			"%s pending: %s out and %s in; if the channel closes with them, lightningd does not recover these outputs",
+			"%s pending: %s out and %s in; if the channel closes with these, lightningd does not recover their outputs",
 			plural(offered+received, "payment was", "payments were"), sat(offeredSat), sat(receivedSat))
 	}
 	r.penalties(ch)
@@ -46,16 +45,19 @@ func (r *rehearsal) closed(ch *channel.Channel, out *Channel) {
 	if out.Node != nil && (out.Node.State == "AWAITING_UNILATERAL" || out.Node.State == "ONCHAIN" || out.Node.State == "FUNDING_SPEND_SEEN") {
 		level = Loss
 	}
-	share, _ := ch.LastKnownShare()
+	share := "unknown"
+	if s := ch.LastKnownShare(); s.From != channel.ShareUnknown {
+		share = sat(s.Sat)
+	}
 	r.about(ch.Key, level, SignerClosed, "",
-		"the signer has signed a close of this channel. After a mutual close there is nothing to recover; but a commitment of yours leaves your share (%s) waiting on the chain, and lightningd does not recover that from a backup; only the chain can say which", sat(share))
+		"the signer has signed a close of this channel. After a mutual close there is nothing to recover; but if it was your own commitment, your share (%s) still waits on the chain, and lightningd does not recover that from a backup. Only the chain can tell which", share)
 }
 
 // birth reports a channel of which only the opening is known, where that may
 // not be the whole truth.
 func (r *rehearsal) birth(ch *channel.Channel, out *Channel) bool {
 	b := r.in.Backup
-	if ch.Used() || b.Source == vlsstate.FromBackup && b.Strategy.Kind == vlsstate.Periodic {
+	if ch.Used() || len(ch.State.Unread) > 0 || b.Source == vlsstate.FromBackup && b.Strategy.Kind == vlsstate.Periodic {
 		return false
 	}
 	return out.Node == nil || out.Node.Relation != Current && out.Node.Relation != SameNumbers
@@ -69,7 +71,7 @@ func (r *rehearsal) penalties(ch *channel.Channel) {
 	}
 	if _, err := bolt3.CheckSecrets(s.Secrets, s.NextCounterpartyRevokeNum); err != nil {
 		r.about(ch.Key, Loss, SecretsMissing, doSnapshot,
-			"the peer has revoked %s, and the backup does not hold all secrets of these: if it cheats with one, it cannot be punished",
+			"the peer has revoked %s, and the backup does not hold all of the secrets for these: if it cheats with one of them, it cannot be punished",
 			plural64(s.NextCounterpartyRevokeNum, "state", "states"))
 	}
 }
@@ -88,13 +90,4 @@ func sat(amount uint64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s + " sat"
-}
-
-// short is what a failure found, without its name.
-func short(err error) string {
-	var f *failure.Error
-	if errors.As(err, &f) {
-		return f.Found
-	}
-	return err.Error()
 }

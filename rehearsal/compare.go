@@ -13,8 +13,8 @@ import (
 	"github.com/glrecover/glrecover/vlsstate"
 )
 
-// beside finds the running node's side of a channel.
-type beside struct {
+// running finds the running node's side of a channel.
+type running struct {
 	byID     map[channel.ID]*lightningd.PeerChannel
 	byOut    map[wire.OutPoint]*lightningd.PeerChannel
 	scb      map[channel.ID]*scbconv.Entry
@@ -23,12 +23,12 @@ type beside struct {
 	compared map[*lightningd.PeerChannel]bool
 }
 
-const doStop = "Stop the node now and ask for help: with an old state it can lose everything in the channel"
+const doStop = "Stop the node now and ask for help: running with an old state, it can lose everything in the channel"
 
 // node looks at the running node as a whole.
 func (r *rehearsal) node() {
 	if err := r.in.NodeError; err != nil {
-		r.add(Problem, NodeUnreachable, "Give the path of lightningd's RPC socket, and let lightningd run", "the running node did not answer: %s", err)
+		r.add(Problem, NodeUnreachable, "Give the path of lightningd's RPC socket, and make sure that lightningd runs", "the running node did not answer: %s", err)
 	}
 	n := r.in.Node
 	if n == nil {
@@ -39,13 +39,13 @@ func (r *rehearsal) node() {
 	b := r.in.Backup
 	switch {
 	case n.ID != b.NodeID:
-		r.add(Problem, AnotherNode, "", "the running node is %s, and the backup is of another: nothing was compared", n.ID)
+		r.add(Problem, AnotherNode, "", "the running node is %s, but the backup belongs to another node: nothing was compared", n.ID)
 		return
 	case b.Network != "" && n.Network != b.Network:
 		r.add(Problem, AnotherNetwork, "", "the running node is on another network than the backup: nothing was compared")
 		return
 	}
-	side := &beside{
+	side := &running{
 		byID: make(map[channel.ID]*lightningd.PeerChannel), byOut: make(map[wire.OutPoint]*lightningd.PeerChannel),
 		scb: make(map[channel.ID]*scbconv.Entry), stubs: make(map[channel.ID]bool), compared: make(map[*lightningd.PeerChannel]bool),
 	}
@@ -67,15 +67,15 @@ func (r *rehearsal) node() {
 	}
 	view.Channels = len(side.funded)
 	if n := len(side.stubs); n > 0 {
-		r.add(Note, NodeRecovers, "", "%s of the running node under recovery already; nothing was compared with that", plural(n, "channel is", "channels are"))
+		r.add(Note, NodeRecovers, "", "%s of the running node already under recovery; nothing was compared with that", plural(n, "channel is", "channels are"))
 	}
-	r.beside = side
+	r.running = side
 }
 
-// compare sets one channel of the backup beside the running node's and reports
+// compare sets one channel of the backup with the running node's and reports
 // whether the node has closed and forgotten it.
 func (r *rehearsal) compare(ch *channel.Channel, out *Channel) (closed bool) {
-	side := r.beside
+	side := r.running
 	if side == nil || side.stubs[ch.ID()] {
 		return false
 	}
@@ -111,7 +111,7 @@ func (r *rehearsal) relate(ch *channel.Channel, c *lightningd.PeerChannel, cmp *
 	ours := r.in.Commitments[ch.Key]
 	current := slices.Contains(ours, c.ScratchTxid)
 	other := len(ours) > 0 && c.ScratchTxid != "" && commits(c.State) && !current
-	n, known := revoked(r.beside.scb[channel.ID(*c.ID)])
+	n, known := revoked(r.running.scb[channel.ID(*c.ID)])
 	if known {
 		cmp.NodeRevoked = &n
 	}
@@ -130,8 +130,8 @@ func (r *rehearsal) relate(ch *channel.Channel, c *lightningd.PeerChannel, cmp *
 		cmp.Relation = Current
 	case known && other:
 		cmp.Relation = Moving
-		r.about(ch.Key, Note, InMotion, "Run the check again, when no payment is under way",
-			"the running node's commitment is not the one in the backup, but no state was revoked since: a payment is under way, or was when the backup was written")
+		r.about(ch.Key, Note, InMotion, "Run the check again when no payment is under way",
+			"the running node's commitment is not the one in the backup, but no state was revoked since: a payment is under way now, or was when the backup was written")
 	case known:
 		cmp.Relation = SameNumbers
 	case other:
@@ -140,7 +140,7 @@ func (r *rehearsal) relate(ch *channel.Channel, c *lightningd.PeerChannel, cmp *
 		r.about(ch.Key, level, Behind, do, "the running node's commitment is not the one in the backup")
 	default:
 		cmp.Relation = Unknown
-		r.about(ch.Key, Note, NumbersUnknown, "", "the running node does not show the numbers of this channel")
+		r.about(ch.Key, Note, NumbersUnknown, "", "the running node does not report the commitment numbers of this channel")
 	}
 	if cmp.UnknownHTLCs > 0 && cmp.Relation != BackupBehind {
 		r.about(ch.Key, Loss, HTLCsUnknown, doSnapshot, "%s, %s, pending in the running node and not in the backup",
@@ -162,7 +162,7 @@ func (r *rehearsal) promised(behind uint64) (Level, string) {
 	if b.Source == vlsstate.FromBackup {
 		switch {
 		case b.Strategy.Kind == vlsstate.NewChannelsOnly:
-			return Loss, "Let the signer write periodic backups"
+			return Loss, "Have the signer write periodic backups"
 		case b.Strategy.Kind == vlsstate.Periodic && behind <= uint64(b.Strategy.Updates):
 			return Loss, ""
 		}
@@ -172,15 +172,15 @@ func (r *rehearsal) promised(behind uint64) (Level, string) {
 
 // lacking reports what the running node has and the backup has not.
 func (r *rehearsal) lacking() {
-	if r.beside == nil {
+	if r.running == nil {
 		return
 	}
-	for _, c := range r.beside.funded {
-		if r.beside.compared[c] {
+	for _, c := range r.running.funded {
+		if r.running.compared[c] {
 			continue
 		}
 		var dbid uint64
-		if e := r.beside.scb[channel.ID(*c.ID)]; e != nil {
+		if e := r.running.scb[channel.ID(*c.ID)]; e != nil {
 			dbid = e.DBID
 		}
 		r.about(channel.Key{Peer: c.Peer, DBID: dbid}, Problem, NotInBackup, doSnapshot,

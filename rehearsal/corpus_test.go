@@ -13,10 +13,11 @@ import (
 	"github.com/glrecover/glrecover/lightningd"
 	"github.com/glrecover/glrecover/proof"
 	"github.com/glrecover/glrecover/scbconv"
+	"github.com/glrecover/glrecover/testdata"
 	"github.com/glrecover/glrecover/vlsstate"
 )
 
-const corpus = "../testdata/corpus"
+var corpus = testdata.Corpus()
 
 // now is some hours after the corpus was made.
 var now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)

@@ -1,6 +1,6 @@
 // Package rehearsal says what a signer backup would bring back if the node were
 // lost today: whether each channel can be recovered and its peer be found,
-// whether the secret is the right one, what the backup cannot know, and, beside
+// whether the secret is the right one, what the backup cannot know, and, next to
 // a running node, what that node knows more.
 //
 // It is pure: facts go in, a Report comes out. It never opens a file, a socket

@@ -57,9 +57,10 @@ func commits(state string) bool {
 	return false
 }
 
-// revoked counts the commitments that the peer has revoked.
+// revoked counts the commitments that the peer has revoked. The entry of a stub
+// of ours counts nothing: it has the sentinel.
 func revoked(e *scbconv.Entry) (uint64, bool) {
-	if e == nil || e.TLVs == nil || e.TLVs.Shachain == nil || e.TLVs.Shachain.MinIndex > channel.MaxShachainIndex+1 {
+	if e == nil || e.TLVs == nil || e.TLVs.Shachain == nil || e.TLVs.Shachain.Sentinel() || e.TLVs.Shachain.MinIndex > channel.MaxShachainIndex+1 {
 		return 0, false
 	}
 	return channel.MaxShachainIndex + 1 - e.TLVs.Shachain.MinIndex, true

@@ -1,13 +1,15 @@
 package rehearsal
 
 import (
+	"context"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/proof"
+	"github.com/glrecover/glrecover/recovery/backup"
+	"github.com/glrecover/glrecover/recovery/plan"
 	"github.com/glrecover/glrecover/scbconv"
 	"github.com/glrecover/glrecover/vlsstate"
 )
@@ -34,7 +36,7 @@ type Input struct {
 
 const (
 	doSnapshot = "Write a new backup: glrecover snapshot"
-	doVerify   = "Look at what glrecover verify says of it"
+	doVerify   = "See what glrecover verify says about it"
 	doAddress  = "Add it: glrecover snapshot with --addresses or --node"
 )
 
@@ -63,8 +65,8 @@ func Rehearse(in Input) *Report {
 type rehearsal struct {
 	in     Input
 	report *Report
-	// beside is set where the running node is the backup's.
-	beside *beside
+	// running is set where the running node is the backup's.
+	running *running
 }
 
 func (r *rehearsal) add(l Level, n Name, do, format string, args ...any) {
@@ -89,11 +91,11 @@ func (r *rehearsal) file() {
 		r.add(level, EntryUnreadable, do, "%s", p.Error())
 	}
 	if n := len(b.Openings); n > 0 {
-		r.add(Note, OpeningOnly, "", "%s without a channel: an opening that came to nothing, or one that had only begun", plural(n, "entry is", "entries are"))
+		r.add(Note, OpeningOnly, "", "%s without a channel: an opening that failed, or had only begun", plural(n, "entry is", "entries are"))
 	}
 	if b.Source == vlsstate.FromBackup && b.Strategy.Kind == vlsstate.NewChannelsOnly {
-		r.add(Loss, NewChannelsOnly, "Let the signer write periodic backups",
-			"the file is only written when a channel is opened: payments that were pending later, and what is needed to punish a peer that cheats with a later state, are not in it")
+		r.add(Loss, NewChannelsOnly, "Have the signer write periodic backups",
+			"the file is written only when a channel is opened: it has neither payments that were pending later nor what it takes to punish a peer that cheats with a later state")
 	}
 }
 
@@ -104,7 +106,7 @@ func (r *rehearsal) age() {
 		if in.MaxAge > 0 {
 			level = Problem
 		}
-		r.add(level, AgeUnknown, "", "the input has no date, so nobody can tell how old it is")
+		r.add(level, AgeUnknown, "", "the input has no date, so its age is unknown")
 		return
 	}
 	at := b.CreatedAt.UTC()
@@ -114,7 +116,7 @@ func (r *rehearsal) age() {
 	switch {
 	// A signer's clock may be a little ahead of this machine's.
 	case age < -10*time.Minute:
-		r.add(Problem, DateInFuture, "Look at the clock of this machine and of the signer's", "the backup is dated in the future")
+		r.add(Problem, DateInFuture, "Check the clocks of this machine and of the signer's", "the backup is dated in the future")
 	case in.MaxAge > 0 && age > in.MaxAge:
 		r.add(Problem, TooOld, doSnapshot, "the backup is older than %s", span(in.MaxAge))
 	}
@@ -134,14 +136,14 @@ func plural(n int, one, many string) string { return plural64(uint64(n), one, ma
 func (r *rehearsal) secret() {
 	p := r.in.Proof
 	if p == nil {
-		r.add(Note, SecretUnchecked, "Give it with --hsm-secret", "no secret was at hand: whether yours opens this backup was not checked")
+		r.add(Note, SecretUnchecked, "Give it with --hsm-secret", "no secret was given, so whether yours belongs to this backup was not checked")
 		return
 	}
 	s := &Secret{NodeID: p.SecretNode, ThisNode: !p.WrongNode()}
 	r.report.Secret = s
 	if p.WrongNode() {
-		r.add(Problem, SecretOfAnotherNode, "Find the right one: glrecover verify names the likely mistake",
-			"the secret makes another node than the backup's: with this secret nothing comes back")
+		r.add(Problem, SecretOfAnotherNode, "Find the right one: glrecover verify tells you the likely mistake",
+			"the secret belongs to another node than the backup's: with this secret nothing comes back")
 		return
 	}
 	unsigned := 0
@@ -191,20 +193,17 @@ func (r *rehearsal) channels() {
 	if len(b.Channels) == 0 {
 		r.add(Note, NotRecoverable, "", "there is no channel in this backup")
 	}
-	for i, c := range scbconv.Convert(b.Channels, r.candidates) {
-		ch := b.Channels[i]
-		share, known := ch.LastKnownShare()
+	for _, c := range r.plan() {
+		ch := c.Channel
+		if ch == nil {
+			continue // an entry that cannot be read, or an opening: a finding already
+		}
 		out := Channel{
-			PeerID: ch.Peer, DBID: ch.DBID, ChannelID: ch.ID(),
-			CapacityMsat: 1000 * ch.CapacitySat, LastKnownShareMsat: 1000 * share, ShareFrom: "birth",
-			Recoverable: c.Err == nil, Closed: ch.State.Closed, Used: ch.Used(),
-			Address: c.Choice.Address, AddressSource: c.Choice.Source,
+			Description: c.Description, Recoverable: c.Decision.Imports(), Closed: ch.State.Closed, Used: ch.Used(),
+			Address: c.Address.Address, AddressSource: c.Address.Source,
 		}
-		if known {
-			out.ShareFrom = "commitment"
-		}
-		if p := r.in.Proof; p != nil && i < len(p.Channels) {
-			out.Keys = p.Channels[i].Status()
+		if p := r.in.Proof; p != nil && len(r.report.Channels) < len(p.Channels) {
+			out.Keys = p.Channels[len(r.report.Channels)].Status()
 		}
 		r.channel(ch, &out, c.Err)
 		r.report.Channels = append(r.report.Channels, out)
@@ -221,38 +220,43 @@ func (r *rehearsal) count(c *Channel) {
 		return
 	}
 	t.Channels++
-	t.CapacityMsat = sumOf(t.CapacityMsat, c.CapacityMsat)
-	t.LastKnownShareMsat = sumOf(t.LastKnownShareMsat, c.LastKnownShareMsat)
-	if c.ShareFrom == "birth" {
+	t.CapacityMsat = channel.Sum(t.CapacityMsat, c.CapacityMsat)
+	var share uint64
+	if c.LastKnownShareMsat != nil {
+		share = *c.LastKnownShareMsat
+	}
+	t.LastKnownShareMsat = channel.Sum(t.LastKnownShareMsat, share)
+	switch c.ShareFrom {
+	case channel.FromBirth:
 		t.SharesFromBirth++
+	case channel.ShareUnknown:
+		t.SharesUnknown++
+	case channel.FromCommitment:
 	}
 	if !c.Recoverable {
 		return
 	}
 	t.Recoverable++
-	t.RecoverableShareMsat = sumOf(t.RecoverableShareMsat, c.LastKnownShareMsat)
-	if c.AddressSource == scbconv.FromPlaceholder {
+	t.RecoverableShareMsat = channel.Sum(t.RecoverableShareMsat, share)
+	if c.AddressSource.Guessed() {
 		t.NoAddress++
-		t.NoAddressShareMsat = sumOf(t.NoAddressShareMsat, c.LastKnownShareMsat)
+		t.NoAddressShareMsat = channel.Sum(t.NoAddressShareMsat, share)
 	}
 }
 
-// sumOf stops at the highest number: a file may claim more than there is.
-func sumOf(a, b uint64) uint64 {
-	if sum := a + b; sum >= a {
-		return sum
-	}
-	return math.MaxUint64
-}
-
-// candidates are the addresses that a recovery would have.
-func (r *rehearsal) candidates(peer channel.PubKey) scbconv.Candidates {
-	p := r.in.Backup.Peers[peer]
-	c := scbconv.Candidates{Backup: p.Addr, BackupInbound: p.Direction == vlsstate.In}
+// plan is what a real run on a fresh node would do, as far as the backup says: the
+// same function decides.
+func (r *rehearsal) plan() []*plan.Channel {
+	in := plan.Inputs{Backup: &backup.Loaded{Backup: r.in.Backup}, Now: r.in.Now}
 	if r.in.Node != nil {
-		c.Gossip = r.in.Node.Gossip[peer]
+		in.Gossip = r.in.Node.Gossip
 	}
-	return c
+	p, err := plan.Make(context.Background(), in)
+	if err != nil {
+		r.add(Problem, NotRecoverable, "", "cannot make a plan from this backup: %s", err)
+		return nil
+	}
+	return p.Channels
 }
 
 // addresses reports each peer once that a recovery could not find.
@@ -268,16 +272,16 @@ func (r *rehearsal) addresses() {
 		p := r.in.Backup.Peers[c.PeerID]
 		if c.AddressSource == scbconv.FromGossip {
 			r.about(key, Note, AddressFromGossip, "Keep it: glrecover snapshot with --node",
-				"the backup has no address of this peer that can be dialled; the running node knows one from gossip, a fresh node may not")
+				"the backup has no usable address for this peer; the running node knows one from gossip, but a fresh node may not")
 			continue
 		}
 		switch {
 		case p.Addr == "":
-			r.about(key, Problem, AddressUnknown, doAddress, "the backup has no address of this peer: a fresh node could not find it")
+			r.about(key, Problem, AddressUnknown, doAddress, "the backup has no address for this peer: a fresh node could not find it")
 		case p.Direction == vlsstate.In:
-			r.about(key, Problem, AddressInbound, doAddress, "the backup only knows where this peer called from, and nobody answers there")
+			r.about(key, Problem, AddressInbound, doAddress, "the backup only has the address that this peer connected from, which is seldom the one it listens on")
 		default:
-			r.about(key, Problem, AddressUnreadable, doAddress, "the backup's address of this peer is none that can be dialled")
+			r.about(key, Problem, AddressUnreadable, doAddress, "the backup's address for this peer is not usable")
 		}
 	}
 }

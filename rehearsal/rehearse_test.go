@@ -60,8 +60,8 @@ func TestOneThingIsWrong(t *testing.T) {
 
 		{"no entry of the peer", "used-both-ways", func(in *Input) { clear(in.Backup.Peers) }, AddressUnknown, Problem, false, "no address"},
 		{"an empty address", "used-both-ways", peer(func(p *vlsstate.Peer) { p.Addr = "" }), AddressUnknown, Problem, false, "no address"},
-		{"an inbound address", "used-both-ways", peer(func(p *vlsstate.Peer) { p.Direction = vlsstate.In }), AddressInbound, Problem, false, "called from"},
-		{"an address without port", "used-both-ways", peer(func(p *vlsstate.Peer) { p.Addr = "peer.example" }), AddressUnreadable, Problem, false, "none that can be dialled"},
+		{"an inbound address", "used-both-ways", peer(func(p *vlsstate.Peer) { p.Direction = vlsstate.In }), AddressInbound, Problem, false, "connected from"},
+		{"an address without port", "used-both-ways", peer(func(p *vlsstate.Peer) { p.Addr = "peer.example" }), AddressUnreadable, Problem, false, "not usable"},
 		{"gossip has the address", "used-both-ways", func(in *Input) {
 			clear(in.Backup.Peers)
 			addr, _ := scbconv.ParseAddress("peer.example:9735")
@@ -72,12 +72,12 @@ func TestOneThingIsWrong(t *testing.T) {
 			in.Backup.Channels[0].State.Closed = true
 		}, AddressUnknown, "", true, ""},
 
-		{"another commitment format", "used-both-ways", ch(func(c *channel.Channel) { c.Type = channel.Legacy }), NotRecoverable, Problem, false, "would not come back"},
-		{"a dbid that lightningd cuts off", "used-both-ways", ch(func(c *channel.Channel) { c.DBID = 1 << 31 }), NotRecoverable, Problem, false, "would not come back"},
-		{"the signer says closed", "used-both-ways", ch(func(c *channel.Channel) { c.State.Closed = true }), SignerClosed, Note, true, "only the chain"},
+		{"another commitment format", "used-both-ways", ch(func(c *channel.Channel) { c.Type = channel.Legacy }), NotRecoverable, Problem, false, "would be lost"},
+		{"a dbid that lightningd cuts off", "used-both-ways", ch(func(c *channel.Channel) { c.DBID = 1 << 31 }), NotRecoverable, Problem, false, "would be lost"},
+		{"the signer says closed", "used-both-ways", ch(func(c *channel.Channel) { c.State.Closed = true }), SignerClosed, Note, true, "Only the chain"},
 		{"the node closes it by its own commitment", "used-both-ways", func(in *Input) {
 			in.Backup.Channels[0].State.Closed, in.Node.Channels[0].State = true, "ONCHAIN"
-		}, SignerClosed, Loss, true, "leaves your share (673,960 sat) waiting"},
+		}, SignerClosed, Loss, true, "your share (673,960 sat) still waits"},
 		{"no channel", "used-both-ways", func(in *Input) { in.Backup.Channels, in.Node = nil, nil }, NotRecoverable, Note, true, "no channel"},
 		{"a state that cannot be read", "used-both-ways", func(in *Input) {
 			in.Backup.Problems = []*vlsstate.EntryError{{Kind: vlsstate.KindChannel, Position: 3, Reason: "not a number", Effect: vlsstate.StateLost}}
@@ -93,9 +93,9 @@ func TestOneThingIsWrong(t *testing.T) {
 		{"no storage for secrets", "used-both-ways", ch(func(c *channel.Channel) { c.State.Secrets, c.State.NoSecretStorage = nil, true }), SecretsMissing, Loss, true, "cannot be punished"},
 		{"nothing is revoked", "fresh-outbound", func(*Input) {}, SecretsMissing, "", true, ""},
 
-		{"the default strategy", "fresh-outbound", func(*Input) {}, NewChannelsOnly, Loss, true, "only written when a channel is opened"},
+		{"the default strategy", "fresh-outbound", func(*Input) {}, NewChannelsOnly, Loss, true, "written only when a channel is opened"},
 		{"the default strategy, and the node shows no use", "fresh-outbound", func(*Input) {}, BirthSnapshot, "", true, ""},
-		{"the default strategy, and no node", "fresh-outbound", func(in *Input) { in.Node = nil }, BirthSnapshot, Loss, true, "only has the opening"},
+		{"the default strategy, and no node", "fresh-outbound", func(in *Input) { in.Node = nil }, BirthSnapshot, Loss, true, "has only the opening"},
 		{"a periodic backup of a young channel", "fresh-outbound", func(in *Input) { in.Node, in.Backup.Strategy = nil, periodic(1) }, BirthSnapshot, "", true, ""},
 
 		{"another node runs", "used-both-ways", node(func(n *Node) { n.ID = n.Channels[0].Peer }), AnotherNode, Problem, false, "nothing was compared"},
@@ -112,8 +112,8 @@ func TestOneThingIsWrong(t *testing.T) {
 		{"a merge is behind", "stale", func(in *Input) { in.Backup.Source = vlsstate.FromMerge }, Behind, Problem, false, "revoked 40 states since"},
 		{"the node is behind", "used-both-ways", ch(func(c *channel.Channel) { c.State.NextCounterpartyRevokeNum = 27 }), NodeBehind, Problem, false, "node knows of 26 revoked states of the peer, the backup of 27"},
 		{"the node lost state", "used-both-ways", node(func(n *Node) { n.Channels[0].LostState = true }), NodeLostState, Problem, false, "lost its state"},
-		{"the node shows no numbers", "used-both-ways", node(func(n *Node) { n.SCBs = nil }), NumbersUnknown, Note, true, "does not show the numbers"},
-		{"an SCB of an older release", "used-both-ways", node(func(n *Node) { n.SCBs[0].TLVs = nil }), NumbersUnknown, Note, true, "does not show the numbers"},
+		{"the node shows no numbers", "used-both-ways", node(func(n *Node) { n.SCBs = nil }), NumbersUnknown, Note, true, "does not report the commitment numbers"},
+		{"an SCB of an older release", "used-both-ways", node(func(n *Node) { n.SCBs[0].TLVs = nil }), NumbersUnknown, Note, true, "does not report the commitment numbers"},
 		{"a splice", "used-both-ways", node(func(n *Node) { n.Channels[0].FundingOutnum++ }), FundingChanged, Problem, false, "spliced"},
 		{"a payment since", "htlc-in-flight", node(func(n *Node) { n.Channels[0].HTLCs[0].Expiry++ }), HTLCsUnknown, Loss, true, "1 payment is, 25,000 sat, pending in the running node and not in the backup"},
 		{"a payment that ends", "htlc-in-flight", node(func(n *Node) {

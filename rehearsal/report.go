@@ -6,6 +6,7 @@ import (
 
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/proof"
+	"github.com/glrecover/glrecover/recovery/backup"
 	"github.com/glrecover/glrecover/scbconv"
 )
 
@@ -18,7 +19,7 @@ const (
 	Problem Level = "problem"
 	// Loss: this would be lost or could not be claimed, as things are.
 	Loss Level = "loss"
-	// Note: worth knowing, nothing is lost by it.
+	// Note: good to know, nothing is lost by it.
 	Note Level = "note"
 )
 
@@ -125,15 +126,9 @@ type NodeView struct {
 	Channels int `json:"channels"`
 }
 
-// Channel is one channel of the backup.
+// Channel is one channel of the backup, as a plan describes it.
 type Channel struct {
-	PeerID             channel.PubKey `json:"peer_id"`
-	DBID               uint64         `json:"dbid"`
-	ChannelID          channel.ID     `json:"channel_id"`
-	CapacityMsat       uint64         `json:"capacity_msat"`
-	LastKnownShareMsat uint64         `json:"last_known_share_msat"`
-	// ShareFrom is "commitment", or "birth" where the backup has none.
-	ShareFrom string `json:"share_from"`
+	backup.Description
 	// Recoverable says that an entry for recoverchannel can be made of it.
 	Recoverable bool `json:"recoverable"`
 	// Closed is what the signer or the running node says.
@@ -165,7 +160,7 @@ const (
 	Unknown Relation = "unknown"
 )
 
-// Comparison sets one channel beside the running node's.
+// Comparison is one channel next to the running node's.
 type Comparison struct {
 	// State is lightningd's.
 	State    string   `json:"state"`
@@ -183,13 +178,16 @@ type Comparison struct {
 
 // Totals are sums over the channels that are not closed.
 type Totals struct {
-	Channels           int    `json:"channels"`
-	Closed             int    `json:"closed"`
-	Recoverable        int    `json:"recoverable"`
-	CapacityMsat       uint64 `json:"capacity_msat"`
+	Channels     int    `json:"channels"`
+	Closed       int    `json:"closed"`
+	Recoverable  int    `json:"recoverable"`
+	CapacityMsat uint64 `json:"capacity_msat"`
+	// LastKnownShareMsat sums the shares that are known.
 	LastKnownShareMsat uint64 `json:"last_known_share_msat"`
-	// SharesFromBirth counts the channels whose share is the one from then.
+	// SharesFromBirth counts the channels whose share is the one from then,
+	// SharesUnknown those of which not even that could be read.
 	SharesFromBirth      int    `json:"shares_from_birth"`
+	SharesUnknown        int    `json:"shares_unknown"`
 	RecoverableShareMsat uint64 `json:"recoverable_share_msat"`
 	// NoAddress counts the recoverable ones of whose peer no address is known.
 	NoAddress          int    `json:"no_address"`

@@ -64,9 +64,9 @@ var Placeholder = Address{kind: IPv4, host: "\x7f\x00\x00\x01", port: 1}
 // ParseAddress reads "1.2.3.4:9735", "[2001:db8::1]:9735", "name.example:9735"
 // or "<56 letters and digits>.onion:9735". The port is always needed, in
 // decimal without sign or leading zeros, 1 to 65535. Names are not resolved;
-// IPv6 zones, Tor v2 and onion addresses with a wrong checksum are refused, and
-// so is a name whose last label is a number: it is a mistyped IP address. The
-// error matches ErrAddress.
+// IPv6 zones, 0.0.0.0 and [::], multicast, broadcast and reserved addresses, Tor v2
+// and onion addresses with a wrong checksum are refused, and so is a name whose last label is a number: it is a mistyped IP
+// address. The error matches ErrAddress.
 func ParseAddress(s string) (Address, error) {
 	a, err := parseAddress(s)
 	if err != nil {
@@ -95,9 +95,12 @@ func parseAddress(s string) (Address, error) {
 		ip, err := netip.ParseAddr(inner)
 		switch {
 		case !bracketed || err != nil || !ip.Is6():
-			return Address{}, errors.New("no IPv6 address in the brackets")
+			return Address{}, errors.New("there is no IPv6 address in the brackets")
 		case ip.Zone() != "":
-			return Address{}, errors.New("an IPv6 zone means nothing on another machine")
+			return Address{}, errors.New("an IPv6 zone is meaningless on another machine")
+		}
+		if err := checkIP(ip.Unmap()); err != nil {
+			return Address{}, err
 		}
 		raw := ip.As16()
 		a.kind, a.host = IPv6, string(raw[:])
@@ -107,6 +110,9 @@ func parseAddress(s string) (Address, error) {
 		return Address{}, errors.New("an IPv6 address needs brackets, as in [2001:db8::1]:9735")
 	}
 	if ip, err := netip.ParseAddr(host); err == nil {
+		if err := checkIP(ip); err != nil {
+			return Address{}, err
+		}
 		raw := ip.As4()
 		a.kind, a.host = IPv4, string(raw[:])
 		return a, nil
@@ -120,6 +126,19 @@ func parseAddress(s string) (Address, error) {
 	}
 	a.kind, a.host = DNS, host
 	return a, a.check()
+}
+
+// checkIP refuses addresses at which no one machine can be dialled: 0.0.0.0 and
+// [::], multicast (RFC 5771, RFC 4291), and the reserved block with the broadcast
+// address (RFC 1112).
+func checkIP(ip netip.Addr) error {
+	switch {
+	case ip.IsUnspecified():
+		return errors.New("0.0.0.0 and [::] say where a program listens, not where it can be reached")
+	case ip.IsMulticast(), ip.Is4() && ip.As4()[0] >= 240:
+		return errors.New("a multicast, broadcast or reserved address is not that of one machine")
+	}
+	return nil
 }
 
 func parsePort(s string) (uint16, error) {
@@ -156,7 +175,7 @@ func checkName(name string) error {
 		return errors.New("a host name has 1 to 255 bytes")
 	}
 	if _, isOnion := cutOnion(name); isOnion {
-		return errors.New("an onion address is no host name")
+		return errors.New("an onion address is not a host name")
 	}
 	labels := strings.Split(name, ".")
 	for i, label := range labels {

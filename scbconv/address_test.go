@@ -22,7 +22,7 @@ func TestEachKindOfAddressIsReadAndWritten(t *testing.T) {
 		port            uint16
 	}{
 		{"127.0.0.1:9735", "", scbconv.IPv4, "127.0.0.1", 9735},
-		{"255.255.255.255:65535", "", scbconv.IPv4, "255.255.255.255", 65535},
+		{"223.255.255.255:65535", "", scbconv.IPv4, "223.255.255.255", 65535},
 		{"[::1]:52202", "", scbconv.IPv6, "::1", 52202},
 		{"[2001:DB8:0:0::1]:1", "[2001:db8::1]:1", scbconv.IPv6, "2001:db8::1", 1},
 		{"[::ffff:1.2.3.4]:9735", "", scbconv.IPv6, "::ffff:1.2.3.4", 9735},
@@ -90,7 +90,14 @@ func TestWhatNobodyCanDialIsNoAddress(t *testing.T) {
 		torProject[:54] + "e.onion:9735":       "56 letters",
 		torProject[:54] + "ac.onion:9735":      "another version",
 		torProject[:40] + "\n" + torProject[41:] + ":9735": "only letters and the digits",
-		"/tmp/socket": "the port is missing",
+		"/tmp/socket":            "the port is missing",
+		"0.0.0.0:9735":           "where a program listens",
+		"[::ffff:0.0.0.0]:9735":  "where a program listens",
+		"255.255.255.255:9735":   "broadcast",
+		"240.0.0.1:9735":         "reserved",
+		"224.0.0.1:9735":         "multicast",
+		"[ff02::1]:9735":         "multicast",
+		"[::ffff:224.0.0.1]:973": "multicast",
 	} {
 		a, err := scbconv.ParseAddress(text)
 		if err == nil {
@@ -126,7 +133,8 @@ func TestTheAddressIsTheUsersElseTheBackupsElseGossips(t *testing.T) {
 		{"all known", scbconv.Candidates{user, "backup.example:2", false, []scbconv.Address{gossip}}, user, scbconv.FromParameter, false},
 		{"no parameter", scbconv.Candidates{Backup: "backup.example:2", Gossip: []scbconv.Address{gossip}}, backup, scbconv.FromBackup, false},
 		{"inbound", scbconv.Candidates{Backup: "backup.example:2", BackupInbound: true, Gossip: []scbconv.Address{gossip}}, gossip, scbconv.FromGossip, false},
-		{"inbound, no gossip", scbconv.Candidates{Backup: "backup.example:2", BackupInbound: true}, scbconv.Placeholder, scbconv.FromPlaceholder, false},
+		{"inbound, no gossip", scbconv.Candidates{Backup: "backup.example:2", BackupInbound: true}, address(t, "backup.example:9735"), scbconv.FromInbound, false},
+		{"inbound from this machine", scbconv.Candidates{Backup: "127.0.0.1:40000", BackupInbound: true}, scbconv.Placeholder, scbconv.FromPlaceholder, false},
 		{"unreadable", scbconv.Candidates{Backup: "backup", Gossip: []scbconv.Address{gossip}}, gossip, scbconv.FromGossip, true},
 		{"user over an unreadable one", scbconv.Candidates{Parameter: user, Backup: "backup"}, user, scbconv.FromParameter, true},
 		{"nothing", scbconv.Candidates{}, scbconv.Placeholder, scbconv.FromPlaceholder, false},
@@ -134,6 +142,14 @@ func TestTheAddressIsTheUsersElseTheBackupsElseGossips(t *testing.T) {
 		got := scbconv.Choose(c.known)
 		if got.Address != c.want || got.Source != c.source || (got.BackupError != nil) != c.bad {
 			t.Errorf("%s: %+v", c.story, got)
+		}
+	}
+	for source, want := range map[scbconv.Source]bool{
+		scbconv.FromParameter: false, scbconv.FromBackup: false, scbconv.FromGossip: false,
+		scbconv.FromInbound: true, scbconv.FromPlaceholder: true,
+	} {
+		if source.Guessed() != want {
+			t.Errorf("%s: guessed %v", source, !want)
 		}
 	}
 }

@@ -81,7 +81,7 @@ func (e *Entry) importable() error {
 	case e.FundingSat == 0 || e.FundingSat > btcutil.MaxSatoshi:
 		return fieldError("funding_sats", "not an amount that can be on chain")
 	case e.TLVs == nil || e.TLVs.Basepoints == nil:
-		return fieldError("basepoints", "missing, and lightningd would take our own for the peer's")
+		return fieldError("basepoints", "missing, and lightningd would mistake our own for the peer's")
 	case e.TLVs.Opener == nil:
 		return fieldError("opener", "missing")
 	case e.TLVs.Delay == nil:
@@ -96,14 +96,7 @@ func (e *Entry) importable() error {
 // importableType accepts static_remotekey with at most one kind of anchors and
 // the two variants that change nothing on chain.
 func importableType(t []byte) error {
-	bits := make(map[int]bool)
-	for i, b := range t {
-		for j := range 8 {
-			if b&(1<<j) != 0 {
-				bits[8*(len(t)-1-i)+j] = true
-			}
-		}
-	}
+	bits := featureBits(t)
 	if !bits[bitStaticRemoteKey] {
 		return ErrChannelType
 	}
@@ -115,4 +108,17 @@ func importableType(t []byte) error {
 		}
 	}
 	return nil
+}
+
+// featureBits are the bits of a channel type.
+func featureBits(t []byte) map[int]bool {
+	bits := make(map[int]bool)
+	for i, b := range t {
+		for j := range 8 {
+			if b&(1<<j) != 0 {
+				bits[8*(len(t)-1-i)+j] = true
+			}
+		}
+	}
+	return bits
 }

@@ -1,15 +1,22 @@
 package scbconv
 
+import "slices"
+
 // Source says where the address of an entry comes from.
 type Source string
 
 // Sources, in the order of preference.
 const (
-	FromParameter   Source = "parameter"
-	FromBackup      Source = "backup"
-	FromGossip      Source = "gossip"
+	FromParameter Source = "parameter"
+	FromBackup    Source = "backup"
+	FromGossip    Source = "gossip"
+	// FromInbound is the host that an inbound peer called from, at DefaultPort.
+	FromInbound     Source = "inbound_host"
 	FromPlaceholder Source = "placeholder"
 )
+
+// Guessed reports whether nobody said that the peer listens at the address.
+func (s Source) Guessed() bool { return s == FromInbound || s == FromPlaceholder }
 
 // Candidates are the addresses that are known of one peer.
 type Candidates struct {
@@ -24,6 +31,43 @@ type Candidates struct {
 	Gossip []Address
 }
 
+// Located is an address and where it comes from.
+type Located struct {
+	Address Address
+	Source  Source
+}
+
+// All lists every address that may work, best first and each once: the
+// user's, the backup's, those from gossip, the host that an inbound peer called
+// from. The error is why the backup's address cannot be read; it matches
+// ErrAddress.
+func (c Candidates) All() ([]Located, error) {
+	var (
+		list    []Located
+		backup  Address
+		unread  error
+		inbound Address
+	)
+	if c.Backup != "" {
+		backup, unread = ParseAddress(c.Backup)
+	}
+	if c.BackupInbound && !backup.IsZero() {
+		inbound, backup = called(backup), Address{}
+	}
+	add := func(a Address, from Source) {
+		if !a.IsZero() && !slices.ContainsFunc(list, func(l Located) bool { return l.Address == a }) {
+			list = append(list, Located{a, from})
+		}
+	}
+	add(c.Parameter, FromParameter)
+	add(backup, FromBackup)
+	for _, a := range c.Gossip {
+		add(a, FromGossip)
+	}
+	add(inbound, FromInbound)
+	return list, unread
+}
+
 // Choice is the address to use, and what became of the backup's.
 type Choice struct {
 	Address Address
@@ -33,27 +77,11 @@ type Choice struct {
 	BackupError error
 }
 
-// Choose picks the address for a peer: the user's, else the backup's unless it
-// is an inbound one or unreadable, else the first from gossip, else Placeholder.
-// It never fails: a missing address must not keep a channel from being
-// recovered, since the peer can be reached later by "connect".
+// Choose picks the address for a peer: the first of All, else Placeholder. It
+// never fails: a missing address must not keep a channel from being recovered,
+// since the peer can be reached later by "connect".
 func Choose(c Candidates) Choice {
-	var (
-		choice Choice
-		backup Address
-	)
-	if c.Backup != "" {
-		backup, choice.BackupError = ParseAddress(c.Backup)
-	}
-	switch {
-	case !c.Parameter.IsZero():
-		choice.Address, choice.Source = c.Parameter, FromParameter
-	case !backup.IsZero() && !c.BackupInbound:
-		choice.Address, choice.Source = backup, FromBackup
-	case len(c.Gossip) > 0:
-		choice.Address, choice.Source = c.Gossip[0], FromGossip
-	default:
-		choice.Address, choice.Source = Placeholder, FromPlaceholder
-	}
-	return choice
+	list, err := c.All()
+	list = append(list, Located{Placeholder, FromPlaceholder})
+	return Choice{Address: list[0].Address, Source: list[0].Source, BackupError: err}
 }

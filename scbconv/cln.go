@@ -21,10 +21,11 @@ var clnChannelTypes = map[channel.Type][]byte{
 	channel.AnchorsZeroFeeHTLC: {0x40, 0x10, 0x00},
 }
 
-// From makes the entry that glrecover sends to recoverchannel. It has no TLV 1:
-// with the peer's secrets in it, onchaind believes that it knows the commitment
-// on chain and gives up at the first output that it cannot name (measured on
-// v26.06.6). TLV 3 is always there, and TLV 7 holds HolderDelay, the delay that
+// From makes the entry that glrecover sends to recoverchannel. Its TLV 1 holds
+// none of the peer's secrets but the sentinel: with the secrets in it, and
+// without the record for commitments 0 and 1, onchaind believes that it knows the
+// commitment on chain and gives up at the first output that it cannot name
+// (measured on v26.06.6). TLV 3 is always there, and TLV 7 holds HolderDelay, the delay that
 // we impose on the peer, because that is how the reader takes it. The channel
 // id is the v1 id: the backup cannot tell a dual-funded channel.
 //
@@ -36,7 +37,7 @@ func From(c *channel.Channel, addr Address) (*Entry, error) {
 	typ, ok := clnChannelTypes[c.Type]
 	if !ok {
 		return nil, failure.New(failure.IncompleteChannel,
-			"This needs a person who knows the channel's keys; keep the backup file and the seed",
+			"This needs an expert who can use the channel's keys; keep the backup file and the seed",
 			"the channel with dbid %d has commitment format %s, and no static channel backup can recover that", c.DBID, c.Type).
 			Wrap(ErrChannelType)
 	}
@@ -50,6 +51,7 @@ func From(c *channel.Channel, addr Address) (*Entry, error) {
 		FundingSat:  c.CapacitySat,
 		ChannelType: bytes.Clone(typ),
 		TLVs: &TLVs{
+			Shachain: sentinel(c),
 			Basepoints: &Basepoints{
 				Revocation: c.Remote.Revocation,
 				Payment:    c.Remote.Payment,

@@ -33,7 +33,7 @@ func TestFromAgreesWithTheRealNodesOwnBackup(t *testing.T) {
 				if *got.TLVs.Delay != c.HolderDelay || *want.TLVs.Delay != c.CounterpartyDelay {
 					t.Errorf("%s: delay %d, the node wrote %d", path, *got.TLVs.Delay, *want.TLVs.Delay)
 				}
-				want.TLVs.Shachain, want.TLVs.Delay = nil, got.TLVs.Delay
+				want.TLVs.Shachain, want.TLVs.Delay = got.TLVs.Shachain, got.TLVs.Delay
 				g, err1 := got.EncodeHex()
 				w, err2 := want.EncodeHex()
 				if err1 != nil || err2 != nil || g != w {
@@ -106,7 +106,7 @@ func TestOneBadChannelAmongFiveLeavesFour(t *testing.T) {
 		"dbid 2^64-1":         {func(e, _ *scbconv.Entry) { e.DBID = 1<<64 - 1 }, 1, "dbid: 18446744073709551615 is not"},
 		"a dbid twice":        {func(e, o *scbconv.Entry) { e.DBID = o.DBID }, 2, "dbid_conflict: "},
 		"a funding twice":     {func(e, o *scbconv.Entry) { e.Funding = o.Funding }, 2, "funding: dbid"},
-		"off the curve":       {func(e, _ *scbconv.Entry) { e.TLVs.Basepoints.Payment[32]++; e.TLVs.Basepoints.Payment[0] = 5 }, 1, "payment_basepoint: no such point"},
+		"off the curve":       {func(e, _ *scbconv.Entry) { e.TLVs.Basepoints.Payment[32]++; e.TLVs.Basepoints.Payment[0] = 5 }, 1, "payment_basepoint: not a point on the curve"},
 		"no basepoints":       {func(e, _ *scbconv.Entry) { e.TLVs.Basepoints = nil }, 1, "basepoints: missing"},
 		"no records":          {func(e, _ *scbconv.Entry) { e.TLVs = nil }, 1, "basepoints: missing"},
 		"no opener":           {func(e, _ *scbconv.Entry) { e.TLVs.Opener = nil }, 1, "opener: missing"},

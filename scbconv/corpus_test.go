@@ -7,9 +7,10 @@ import (
 	"testing"
 
 	"github.com/glrecover/glrecover/scbconv"
+	"github.com/glrecover/glrecover/testdata"
 )
 
-const corpus = "../testdata/corpus"
+var corpus = testdata.Corpus()
 
 // files returns the corpus files that match a pattern below a case directory.
 func files(t testing.TB, pattern string) []string {

@@ -110,8 +110,8 @@ func (e *Entry) EncodeHex() (string, error) {
 
 // check is everything that Decode demands of the values.
 func (e *Entry) check() error {
-	if _, err := e.NodeID.Point(); err != nil {
-		return fieldError("node_id", "no such point on the curve")
+	if !e.NodeID.OnCurve() {
+		return fieldError("node_id", "not a point on the curve")
 	}
 	if err := e.Address.check(); err != nil {
 		return fieldError("addr", "%s", err)
@@ -250,7 +250,7 @@ func readKey(s *cryptobyte.String, field string) (channel.PubKey, error) {
 	}
 	key, err := channel.PubKeyFromBytes(raw)
 	if err != nil {
-		return channel.PubKey{}, fieldError(field, "no such point on the curve")
+		return channel.PubKey{}, fieldError(field, "not a point on the curve")
 	}
 	return key, nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/glrecover/glrecover/scbconv"
+	"github.com/glrecover/glrecover/testdata"
 )
 
 // fixed is the length of an entry with an IPv4 address up to its channel type.
@@ -17,7 +18,7 @@ const fixed = 8 + 32 + 33 + 7 + 36 + 8
 // sample is a used channel's entry: IPv4, channel type 401000, all records.
 func sample(t testing.TB) []byte {
 	t.Helper()
-	raw, err := hex.DecodeString(nodeSCBs(t)["../testdata/corpus/used-both-ways/node.json"][0])
+	raw, err := hex.DecodeString(nodeSCBs(t)[testdata.Corpus("used-both-ways", "node.json")][0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,9 +67,9 @@ func TestHostileEntriesAreRefusedByField(t *testing.T) {
 	}{
 		{"nothing", "dbid: cut short", nil},
 		{"a byte after the end", "tlvs: 1 bytes follow", append(bytes.Clone(good), 0)},
-		{"node id off the curve", "node_id: no such point", splice(good, 40, 33, offCurve)},
-		{"node id uncompressed", "node_id: no such point", splice(good, 40, 1, "04")},
-		{"Tor v2", "addr: an address of Tor v2", splice(good, 73, 7, "03"+strings.Repeat("61", 10)+"2607")},
+		{"node id off the curve", "node_id: not a point on the curve", splice(good, 40, 33, offCurve)},
+		{"node id uncompressed", "node_id: not a point on the curve", splice(good, 40, 1, "04")},
+		{"Tor v2", "addr: a Tor v2 address", splice(good, 73, 7, "03"+strings.Repeat("61", 10)+"2607")},
 		{"address kind 0", "addr: unknown kind", splice(good, 73, 1, "00")},
 		{"address kind 6", "addr: unknown kind", splice(good, 73, 1, "06")},
 		{"port 0", "addr: port 0", splice(good, 78, 2, "0000")},
@@ -94,7 +95,7 @@ func TestHostileEntriesAreRefusedByField(t *testing.T) {
 		{"opener 2", "opener: neither", splice(good, open+2, 1, "02")},
 		{"opener of no bytes", "opener: cut short", records(good, open+1, 2, "00")},
 		{"delay of three bytes", "tlvs: record 7 is too long", records(good, delay+1, 3, "03000009")},
-		{"htlc basepoint off the curve", "htlc_basepoint: no such point", splice(good, bases+2+66, 33, offCurve)},
+		{"htlc basepoint off the curve", "htlc_basepoint: not a point on the curve", splice(good, bases+2+66, 33, offCurve)},
 		{"50 secrets", "shachain: 50 secrets", splice(good, sha+8+3, 1, "32")},
 		{"more secrets than bytes", "shachain: cut short", splice(good, sha+8+3, 1, "06")},
 		{"secret with index 2^48", "shachain: the index at position 0", splice(good, sha+12, 8, "0001000000000000")},

@@ -17,7 +17,7 @@ const (
 )
 
 // greenlightChannelTypes are what gl-client writes: 4 bytes with a leading
-// zero, and bit 20 beside bit 22 (vls-protocol-signer
+// zero, and bit 20 along with bit 22 (vls-protocol-signer
 // commitment_type_to_channel_type).
 var greenlightChannelTypes = map[channel.Type][]byte{
 	channel.Legacy:             {},

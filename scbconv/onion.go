@@ -29,7 +29,7 @@ func decodeOnion(name string) (string, error) {
 	switch len(name) {
 	case onionText:
 	case 16:
-		return "", errors.New("an address of Tor v2, which no longer exists")
+		return "", errors.New("a Tor v2 address; Tor v2 no longer exists")
 	default:
 		return "", fmt.Errorf("an onion address has %d letters and digits", onionText)
 	}

@@ -22,8 +22,8 @@ func (t *TLVs) check() error {
 	}
 	if b := t.Basepoints; b != nil {
 		for _, k := range b.fields() {
-			if _, err := k.key.Point(); err != nil {
-				return fieldError(k.name, "no such point on the curve")
+			if !k.key.OnCurve() {
+				return fieldError(k.name, "not a point on the curve")
 			}
 		}
 	}

@@ -42,7 +42,7 @@ func readAddress(s *cryptobyte.String) (Address, error) {
 		}
 		size = int(n)
 	case torV2:
-		return a, errors.New("an address of Tor v2, which no longer exists")
+		return a, errors.New("a Tor v2 address; Tor v2 no longer exists")
 	default:
 		return a, errors.New("unknown kind of address")
 	}

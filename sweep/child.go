@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
 	"github.com/btcsuite/btcd/btcutil"
@@ -21,10 +19,6 @@ import (
 // DefaultReserveBlocks is how long coins are reserved where the request does
 // not say: a day.
 const DefaultReserveBlocks = 144
-
-// releasePatience bounds the release of coins after the caller's context has
-// ended.
-const releasePatience = 30 * time.Second
 
 // Signer is our funding key of the channel; *keychain.Key is one.
 type Signer interface {
@@ -83,7 +77,7 @@ type Child struct {
 // BuildChild makes the child that lifts Parent to the wanted feerate. Errors
 // are ErrNoAnchor, ErrNotCommitment, ErrFeeSufficient, ErrNotOurChild,
 // ErrDestination, ErrReservation, ErrSelfCheck, *UneconomicError,
-// *NeedsFeeInputError, *InputsGoneError, or the wallet's and the key's own. On
+// *NeedsFeeInputError, *InputsSpentError, or the wallet's and the key's own. On
 // an error the reservations of this call are taken back; one that lightningd
 // made without answering ends by itself.
 func BuildChild(ctx context.Context, w Wallet, r Request) (*Child, error) {
@@ -163,6 +157,8 @@ func (b *builder) destination() (address string, pkScript []byte, err error) {
 	return address, pkScript, err
 }
 
+func (b *builder) funds() funds { return funds{b.wallet, b.r.ReserveBlocks} }
+
 // draft asks the wallet for its coins and sorts out those that a child to
 // replace spends already.
 func (b *builder) draft(ctx context.Context, outputSize int) (*draft, []Coin, error) {
@@ -173,20 +169,16 @@ func (b *builder) draft(ctx context.Context, outputSize int) (*draft, []Coin, er
 	if outputSize == 0 {
 		outputSize = p2trSize // the larger one
 	}
-	d := &draft{parent: b.parent, perKW: b.r.FeeratePerKW, maxFeeSat: min(b.r.MaxFeeSat, maxMoney), outputSize: outputSize}
+	d := &draft{
+		ownWeight: anchorWeight, ownSat: bolt3.AnchorSat, parent: b.parent,
+		perKW: b.r.FeeratePerKW, maxFeeSat: min(b.r.MaxFeeSat, maxMoney), outputSize: outputSize,
+	}
 	if b.r.Replaces != nil {
 		if err := b.replace(d, coins); err != nil {
 			return nil, nil, err
 		}
 	}
-	var available []Coin
-	for _, c := range coins {
-		avoid := c.OutPoint.Hash == b.anchor.Hash || b.r.Avoid != nil && b.r.Avoid(c.OutPoint)
-		if c.Confirmed && !c.Reserved && !avoid && c.ValueSat <= maxMoney {
-			available = append(available, c)
-		}
-	}
-	return d, available, nil
+	return d, spendable(coins, b.anchor.Hash, b.r.Avoid), nil
 }
 
 // replace finds out what the earlier child spends and pays.
@@ -212,11 +204,11 @@ func (b *builder) replace(d *draft, coins []Coin) error {
 	case !ours:
 		return ErrNotOurChild
 	case len(gone) > 0:
-		return &InputsGoneError{Inputs: gone}
-	case !old.HasWitness() || len(old.TxOut) != 1 || old.TxOut[0].Value < 0 || uint64(old.TxOut[0].Value) > sum(d.fixed):
+		return &InputsSpentError{Inputs: gone}
+	case !old.HasWitness() || len(old.TxOut) != 1 || old.TxOut[0].Value < 0 || uint64(old.TxOut[0].Value) > d.sum(d.fixed):
 		return ErrNotOurChild
 	}
-	d.old = &Paid{FeeSat: sum(d.fixed) - uint64(old.TxOut[0].Value), VSize: VSize(weightOf(old))}
+	d.old = &Paid{FeeSat: d.sum(d.fixed) - uint64(old.TxOut[0].Value), VSize: VSize(weightOf(old))}
 	if b.parent.With(*d.old).Reaches(d.perKW) {
 		return ErrFeeSufficient
 	}
@@ -241,7 +233,7 @@ func (b *builder) finish(ctx context.Context, c *choice, fixed int, pkScript []b
 	}
 	tx.AddTxOut(wire.NewTxOut(int64(c.outSat), pkScript))
 
-	release, err := b.reserve(ctx, inputs, fixed)
+	release, err := b.funds().reserve(ctx, inputs, fixed)
 	if err != nil {
 		return nil, err
 	}
@@ -263,67 +255,11 @@ func (b *builder) finish(ctx context.Context, c *choice, fixed int, pkScript []b
 	}, nil
 }
 
-// reserve reserves the inputs, the first fixed ones again. The function that
-// it returns takes back what it did.
-func (b *builder) reserve(ctx context.Context, inputs []wire.OutPoint, fixed int) (release func(), err error) {
-	blocks := b.r.ReserveBlocks
-	if blocks == 0 {
-		blocks = DefaultReserveBlocks
-	}
-	var done []string
-	release = func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releasePatience)
-		defer cancel()
-		for _, text := range done {
-			// A reservation that cannot be released ends by itself.
-			_ = b.wallet.Release(ctx, text, blocks)
-		}
-	}
-	for _, part := range []struct {
-		inputs    []wire.OutPoint
-		exclusive bool
-	}{{inputs[:fixed], false}, {inputs[fixed:], true}} {
-		if len(part.inputs) == 0 {
-			continue
-		}
-		text, err := bareInputs(part.inputs)
-		if err != nil {
-			release()
-			return nil, err
-		}
-		reserved, err := b.wallet.Reserve(ctx, text, part.exclusive, blocks)
-		if err != nil {
-			release()
-			return nil, fmt.Errorf("%w: %w", ErrReservation, err)
-		}
-		done = append(done, text)
-		for _, in := range part.inputs {
-			if !slices.Contains(reserved, in) {
-				release()
-				return nil, fmt.Errorf("%w: %s was not", ErrReservation, in)
-			}
-		}
-	}
-	return release, nil
-}
-
 // sign has the wallet sign its inputs and signs the anchor.
 func (b *builder) sign(ctx context.Context, tx *wire.MsgTx, prevouts map[wire.OutPoint]*wire.TxOut, script []byte) error {
-	text, err := encode(tx, prevouts)
+	found, err := b.funds().sign(ctx, tx, prevouts)
 	if err != nil {
 		return err
-	}
-	indexes := make([]uint32, 0, len(tx.TxIn)-1)
-	for i := range tx.TxIn[1:] {
-		indexes = append(indexes, uint32(i+1))
-	}
-	signed, err := b.wallet.Sign(ctx, text, indexes)
-	if err != nil {
-		return err
-	}
-	found, err := witnesses(signed, tx)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSelfCheck, err)
 	}
 	hashes := txscript.NewTxSigHashes(tx, txscript.NewMultiPrevOutFetcher(prevouts))
 	digest, err := txscript.CalcWitnessSigHash(script, hashes, txscript.SigHashAll, tx, 0, bolt3.AnchorSat)
@@ -357,15 +293,34 @@ func selfCheck(tx *wire.MsgTx, prevouts map[wire.OutPoint]*wire.TxOut, c *choice
 	return nil
 }
 
-// scriptOf is the output script of an address.
+// scriptOf is the output script of an address of the wallet.
 func scriptOf(address string, network *chaincfg.Params) ([]byte, error) {
-	decoded, err := btcutil.DecodeAddress(address, network)
-	if err != nil || !decoded.IsForNet(network) {
-		return nil, ErrDestination
-	}
-	pkScript, err := txscript.PayToAddrScript(decoded)
+	pkScript, err := anyScriptOf(address, network)
 	if err != nil || inputWeight(pkScript) == 0 {
 		return nil, ErrDestination
+	}
+	return pkScript, nil
+}
+
+// CheckAddress is ErrAddress for a text that is no address of the network that a
+// sweep can pay to.
+func CheckAddress(address string, network *chaincfg.Params) error {
+	_, err := anyScriptOf(address, network)
+	return err
+}
+
+// anyScriptOf is the output script of any address of the network.
+func anyScriptOf(address string, network *chaincfg.Params) ([]byte, error) {
+	decoded, err := btcutil.DecodeAddress(address, network)
+	if err != nil || !decoded.IsForNet(network) {
+		return nil, ErrAddress
+	}
+	if _, key := decoded.(*btcutil.AddressPubKey); key {
+		return nil, ErrAddress // the hex of a public key, such as a node id
+	}
+	pkScript, err := txscript.PayToAddrScript(decoded)
+	if err != nil {
+		return nil, ErrAddress
 	}
 	return pkScript, nil
 }

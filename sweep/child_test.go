@@ -203,7 +203,7 @@ func TestAReplacementIsRefusedWhereItMakesNoSense(t *testing.T) {
 	r.Replaces = first.Tx
 	spent := w.coins[0].OutPoint
 	w.coins = nil
-	var gone *InputsGoneError
+	var gone *InputsSpentError
 	if _, err := BuildChild(t.Context(), w, r); !errors.As(err, &gone) || !slices.Equal(gone.Inputs, []wire.OutPoint{spent}) {
 		t.Errorf("a spent input: %v", err)
 	}
@@ -365,9 +365,9 @@ func TestAWipedKeySignsNothing(t *testing.T) {
 
 func TestErrorsBeginWithTheirNames(t *testing.T) {
 	for want, err := range map[string]error{
-		"uneconomic_at 12 sat/vB: the child would pay 900 sat, at most 800 are allowed":                            &UneconomicError{FeeratePerKW: 3_000, FeeSat: 900, MaxFeeSat: 800},
+		"uneconomic_at 12 sat/vB: the fee would be 900 sat, but at most 800 are allowed":                           &UneconomicError{FeeratePerKW: 3_000, FeeSat: 900, MaxFeeSat: 800},
 		"needs_fee_input: send at least 5 sat to bcrt1":                                                            &NeedsFeeInputError{AmountSat: 5, Address: "bcrt1"},
-		"inputs_gone: the wallet no longer has 0000000000000000000000000000000000000000000000000000000000000000:4": &InputsGoneError{Inputs: []wire.OutPoint{{Index: 4}}},
+		"inputs_gone: the wallet no longer has 0000000000000000000000000000000000000000000000000000000000000000:4": &InputsSpentError{Inputs: []wire.OutPoint{{Index: 4}}},
 	} {
 		if got := err.Error(); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -4,16 +4,19 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
-
-	"github.com/glrecover/glrecover/bolt3"
 )
 
-// maxInputs keeps a child far below every relay limit; a wallet of crumbs does
+// maxInputs keeps a child far below every relay limit; a wallet of tiny coins does
 // better to ask for one coin.
 const maxInputs = 20
 
-// draft is all that decides which coins a child spends and what it pays.
+// draft is all that decides which coins a transaction spends and what it pays:
+// a child, whose first input is an anchor, or an HTLC transaction.
 type draft struct {
+	// ownWeight and ownSat are what is there besides wallet coins and change:
+	// the anchor, or an HTLC transaction and what it pays already.
+	ownWeight, ownSat uint64
+	// parent is what a child pays for; zero for an HTLC transaction.
 	parent    Paid
 	perKW     uint32
 	maxFeeSat uint64
@@ -24,7 +27,7 @@ type draft struct {
 	outputSize int
 }
 
-// choice is a child whose fee is settled.
+// choice is a transaction whose fee is settled.
 type choice struct {
 	// coins begin with the draft's fixed ones.
 	coins          []Coin
@@ -33,16 +36,11 @@ type choice struct {
 	weight uint64
 }
 
-func (d *draft) dust() uint64 {
-	if d.outputSize == p2wpkhSize {
-		return p2wpkhDust
-	}
-	return p2trDust
-}
+func (d *draft) dust() uint64 { return dustLimit(d.outputSize) }
 
-// weight of the child with these coins and further weight units.
+// weight of the transaction with these coins and further weight units.
 func (d *draft) weight(coins []Coin, more uint64) uint64 {
-	w := emptyWeight + anchorWeight + outputWeight(d.outputSize) + more
+	w := emptyWeight + d.ownWeight + outputWeight(d.outputSize) + more
 	for _, c := range coins {
 		w += inputWeight(c.PkScript)
 	}
@@ -57,9 +55,9 @@ func (d *draft) fee(weight uint64) uint64 {
 	return fee
 }
 
-// sum is what the anchor and the coins are worth.
-func sum(coins []Coin) uint64 {
-	total := uint64(bolt3.AnchorSat)
+// sum is what there is for fee and change.
+func (d *draft) sum(coins []Coin) uint64 {
+	total := d.ownSat
 	for _, c := range coins {
 		total += c.ValueSat
 	}
@@ -69,7 +67,7 @@ func sum(coins []Coin) uint64 {
 // settle returns the child with these coins, or what it lacks in sat.
 func (d *draft) settle(coins []Coin) (c *choice, short uint64) {
 	weight := d.weight(coins, 0)
-	fee, have := d.fee(weight), sum(coins)
+	fee, have := d.fee(weight), d.sum(coins)
 	if need := fee + d.dust(); have < need {
 		return nil, need - have
 	}
@@ -92,7 +90,7 @@ func (d *draft) choose(available []Coin) (*choice, error) {
 	coins := d.useful(available)
 	roomy := d.maxFeeSat + d.dust()
 	for _, c := range slices.Backward(coins) {
-		if all := append(slices.Clone(d.fixed), c); sum(all) >= roomy && d.fee(d.weight(all, 0)) <= d.maxFeeSat {
+		if all := append(slices.Clone(d.fixed), c); d.sum(all) >= roomy && d.fee(d.weight(all, 0)) <= d.maxFeeSat {
 			found, _ := d.settle(all)
 			return found, nil
 		}
@@ -133,19 +131,19 @@ func (d *draft) useful(available []Coin) []Coin {
 
 func (d *draft) inputCost(weight uint64) uint64 { return FeeFor(d.perKW, VSize(weight)) }
 
-// missing is what one more coin must be worth: beside all the others if that
-// stays below the maximum fee, else beside the fixed ones alone.
+// missing is what one more coin must have: with all the others if that
+// stays below the maximum fee, else with the fixed ones alone.
 func (d *draft) missing(coins []Coin) uint64 {
 	need := func(with []Coin) (uint64, uint64) {
 		fee := d.fee(d.weight(with, p2wpkhWeight))
 		total := fee + d.dust()
-		return total - min(total, sum(with)), fee
+		return total - min(total, d.sum(with)), fee
 	}
 	amount, _ := need(d.fixed)
 	if len(coins) < maxInputs {
 		all := append(slices.Clone(d.fixed), coins...)
-		if beside, fee := need(all); fee <= d.maxFeeSat {
-			amount = min(amount, beside)
+		if needed, fee := need(all); fee <= d.maxFeeSat {
+			amount = min(amount, needed)
 		}
 	}
 	return max(amount, d.inputCost(p2wpkhWeight)+1, p2trDust)

@@ -3,6 +3,8 @@ package sweep
 import (
 	"errors"
 	"testing"
+
+	"github.com/glrecover/glrecover/bolt3"
 )
 
 // A child with one P2WPKH coin and a P2TR output: 42+279+272+172 weight units.
@@ -29,7 +31,7 @@ func TestCoinsAreChosenWithRoomForReplacements(t *testing.T) {
 	fee2 := parent.ChildFee(2500, oneCoinVSize+272/4) // one more input
 	missing1 := fee1 + p2trDust - 330                 // what a lone coin must be worth
 	almost := missing1 - 1                            // one sat too little
-	beside := fee2 + p2trDust - 330 - almost          // what lacks beside it
+	withFixed := fee2 + p2trDust - 330 - almost       // what lacks with it
 	smallest := FeeFor(2500, 272/4) + 1               // less than it costs
 	for _, c := range []struct {
 		name   string
@@ -44,15 +46,15 @@ func TestCoinsAreChosenWithRoomForReplacements(t *testing.T) {
 		{name: "none does: the largest", maxFee: 10_000, have: []uint64{missing1, 9_000, 8_000}, want: []uint64{9_000}, fee: fee1},
 		{name: "exactly enough", maxFee: 10_000, have: []uint64{missing1}, want: []uint64{missing1}, fee: fee1},
 		{name: "two together", maxFee: 10_000, have: []uint64{almost, 3_000}, want: []uint64{almost, 3_000}, fee: fee2},
-		{name: "crumbs are not worth their input", maxFee: 10_000, have: []uint64{680, 680, 680, 680, 680, 680, 680, 680, 680, 680, 680, 680}, lacks: missing1},
+		{name: "dust-like coins cost more than they bring", maxFee: 10_000, have: []uint64{680, 680, 680, 680, 680, 680, 680, 680, 680, 680, 680, 680}, lacks: missing1},
 		{name: "nothing at all", maxFee: 10_000, lacks: missing1},
-		{name: "a little is missing", maxFee: 10_000, have: []uint64{almost}, lacks: max(beside, smallest)},
+		{name: "a little is missing", maxFee: 10_000, have: []uint64{almost}, lacks: max(withFixed, smallest)},
 		{name: "the fee is just allowed", maxFee: fee1, have: []uint64{50_000}, want: []uint64{50_000}, fee: fee1},
 		{name: "the fee is one sat too high", maxFee: fee1 - 1, have: []uint64{50_000}, tooFar: fee1},
 		{name: "two inputs would cost too much", maxFee: fee1, have: []uint64{almost, 3_000}, lacks: missing1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := &draft{parent: parent, perKW: 2500, maxFeeSat: c.maxFee, outputSize: p2trSize}
+			d := &draft{ownWeight: anchorWeight, ownSat: bolt3.AnchorSat, parent: parent, perKW: 2500, maxFeeSat: c.maxFee, outputSize: p2trSize}
 			got, err := d.choose(coinsOf(newWallet(t), c.have...))
 			var lacks *NeedsFeeInputError
 			var tooFar *UneconomicError
@@ -76,7 +78,7 @@ func TestCoinsAreChosenWithRoomForReplacements(t *testing.T) {
 						t.Fatalf("chose %v, want %v", values(got.coins), c.want)
 					}
 				}
-				if got.feeSat != c.fee || got.outSat+got.feeSat != sum(got.coins) {
+				if got.feeSat != c.fee || got.outSat+got.feeSat != d.sum(got.coins) {
 					t.Errorf("fee %d, output %d, want a fee of %d", got.feeSat, got.outSat, c.fee)
 				}
 			}
@@ -88,7 +90,7 @@ func TestWhatWasSaidToBeMissingIsEnough(t *testing.T) {
 	for perKW := uint32(400); perKW < 40_000; perKW += 1_111 {
 		for _, have := range [][]uint64{nil, {700}, {2_000}, {2_000, 2_500, 3_000}} {
 			w := newWallet(t)
-			d := &draft{parent: Paid{FeeSat: 400, VSize: 281}, perKW: perKW, maxFeeSat: 1_000_000, outputSize: p2trSize}
+			d := &draft{ownWeight: anchorWeight, ownSat: bolt3.AnchorSat, parent: Paid{FeeSat: 400, VSize: 281}, perKW: perKW, maxFeeSat: 1_000_000, outputSize: p2trSize}
 			_, err := d.choose(coinsOf(w, have...))
 			var lacks *NeedsFeeInputError
 			if err == nil {
@@ -115,7 +117,7 @@ func TestManySmallCoinsEndAtACap(t *testing.T) {
 	for range 60 {
 		w.add(1_000, w.p2wpkh())
 	}
-	d := &draft{parent: Paid{VSize: 100_000}, perKW: 250, maxFeeSat: 1_000_000, outputSize: p2trSize}
+	d := &draft{ownWeight: anchorWeight, ownSat: bolt3.AnchorSat, parent: Paid{VSize: 100_000}, perKW: 250, maxFeeSat: 1_000_000, outputSize: p2trSize}
 	var lacks *NeedsFeeInputError
 	if _, err := d.choose(w.coins); !errors.As(err, &lacks) || lacks.AmountSat < 90_000 {
 		t.Errorf("%v", err)

@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -25,21 +22,14 @@ import (
 	"github.com/glrecover/glrecover/bolt3"
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/keychain"
+	"github.com/glrecover/glrecover/testdata"
 )
 
-const corpus = "../testdata/corpus"
+var corpus = testdata.Corpus()
 
 func secretOf(t testing.TB, name string) *keychain.Secret {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(corpus, name, "hsm_secret.hex"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := hex.DecodeString(strings.TrimSpace(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := keychain.FromBytes(raw).Secret(nil)
+	s, err := keychain.FromBytes(testdata.Secret(t, name)).Secret(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,6 +118,8 @@ type fakeWallet struct {
 	// fail makes the named method fail, spoil changes a signed PSBT.
 	fail  string
 	spoil func(*psbt.Packet)
+	// hashType is what P2WPKH coins are signed with; 0 is SIGHASH_ALL.
+	hashType txscript.SigHashType
 	// before is called at the start of Reserve.
 	before func()
 }
@@ -250,13 +242,17 @@ func (w *fakeWallet) Sign(_ context.Context, text string, inputs []uint32) (stri
 			p.Inputs[i].TaprootKeySpendSig = sig.Serialize()
 			continue
 		}
-		digest, err := txscript.CalcWitnessSigHash(c.PkScript, hashes, txscript.SigHashAll, p.UnsignedTx, int(i), int64(c.ValueSat))
+		hashType := w.hashType
+		if hashType == 0 {
+			hashType = txscript.SigHashAll
+		}
+		digest, err := txscript.CalcWitnessSigHash(c.PkScript, hashes, hashType, p.UnsignedTx, int(i), int64(c.ValueSat))
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		p.Inputs[i].PartialSigs = []*psbt.PartialSig{{
 			PubKey:    w.key.PubKey().SerializeCompressed(),
-			Signature: append(ecdsa.Sign(w.key, digest).Serialize(), byte(txscript.SigHashAll)),
+			Signature: append(ecdsa.Sign(w.key, digest).Serialize(), byte(hashType)),
 		}}
 	}
 	if w.spoil != nil {

@@ -58,10 +58,8 @@ func TestLivePeersStuckCloseIsPaidForByOurAnchor(t *testing.T) {
 
 	// With an anchor channel, lightningd keeps its emergency reserve from
 	// utxopsbt.
-	amount := uint64(1_000)
-	_, err := client.UTXOPSBT(t.Context(), lightningd.Funding{AmountSat: &amount, Feerate: "5000perkw", ReserveBlocks: 1}, coinsOf(t, w), false)
-	var refused *lightningd.RPCError
-	if !errors.As(err, &refused) || !strings.Contains(refused.Message, "min-emergency-msat") {
+	err := heir.Call("utxopsbt", h.Params{"satoshi": "1000sat", "feerate": "5000perkw", "startweight": 0, "utxos": coinsOf(t, w), "reserve": 1}, nil)
+	if refused := h.AsRPCError(err); refused == nil || !strings.Contains(refused.Message, "min-emergency-msat") {
 		t.Errorf("utxopsbt: %v", err)
 	}
 
@@ -153,7 +151,7 @@ func TestLivePeersStuckCloseIsPaidForByOurAnchor(t *testing.T) {
 	}
 	// Now lightningd knows that the inputs are spent.
 	r.Replaces, r.FeeratePerKW = third.Tx, 20_000
-	var gone *sweep.InputsGoneError
+	var gone *sweep.InputsSpentError
 	if _, err := sweep.BuildChild(t.Context(), w, r); !errors.As(err, &gone) || len(gone.Inputs) != 3 {
 		t.Errorf("after the confirmation: %v", err)
 	}
@@ -198,15 +196,15 @@ func request(t *testing.T, node, peer *h.CLN, funding h.Outpoint, parent *wire.M
 	}
 }
 
-func coinsOf(t *testing.T, w sweep.Wallet) []wire.OutPoint {
+func coinsOf(t *testing.T, w sweep.Wallet) []string {
 	t.Helper()
 	coins, err := w.Coins(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out []wire.OutPoint
+	var out []string
 	for _, c := range coins {
-		out = append(out, c.OutPoint)
+		out = append(out, c.OutPoint.String())
 	}
 	return out
 }

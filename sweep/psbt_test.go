@@ -41,7 +41,7 @@ func FuzzSignedPSBT(f *testing.F) {
 		found, err := witnesses(text, tx)
 		if err != nil {
 			if found != nil {
-				t.Error("witnesses beside an error")
+				t.Error("witnesses along with an error")
 			}
 			return
 		}

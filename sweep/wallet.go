@@ -47,12 +47,22 @@ const (
 	p2trWeight = bareInputWeight + 1 + 1 + 65
 )
 
-// Output scripts in bytes and their dust limits in sat (Bitcoin Core's
-// defaults).
+// Output scripts in bytes and their dust limits in sat.
 const (
 	p2trSize, p2trDust     = 34, 330
 	p2wpkhSize, p2wpkhDust = 22, 294
+	p2shSize, p2pkhSize    = 23, 25
 )
+
+// dustLimit is Bitcoin Core's default for an output script of this size: three
+// times its bytes and those of the input that will spend it.
+func dustLimit(scriptSize int) uint64 {
+	spending := 67
+	if scriptSize == p2shSize || scriptSize == p2pkhSize {
+		spending = 148
+	}
+	return 3 * uint64(8+1+scriptSize+spending)
+}
 
 // inputWeight is the weight of an input that spends the script; zero for
 // scripts that are not used: nested P2WPKH, and P2WSH, which is a to_remote.

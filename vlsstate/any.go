@@ -1,6 +1,7 @@
 package vlsstate
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -15,60 +16,25 @@ import (
 // prints into it are skipped and counted in a remark. Failures are those of
 // Parse and Merge.
 func ReadAny(r io.Reader) (*Backup, error) {
-	data, err := readAll(r)
-	if err != nil {
+	in := newInput(r)
+	if begins := bytes.TrimLeft(in.head, " \t\r\n"); len(begins) > 0 && begins[0] == '[' && !isDump(in.head) {
+		return in.backup()
+	}
+	s := stream{in: in}
+	if err := s.read(); err != nil {
 		return nil, err
 	}
-	return ParseAny(data)
+	return s.merge()
 }
 
 // ReadAnyFile is ReadAny for a regular file.
 func ReadAnyFile(path string) (*Backup, error) {
-	data, err := readFile(path)
+	f, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return ParseAny(data)
-}
-
-// ParseAny is ReadAny for text in memory.
-func ParseAny(data []byte) (*Backup, error) {
-	if len(data) > MaxSize {
-		return nil, tooLarge()
-	}
-	parts := split(data)
-	if len(parts.dump) == 0 && len(parts.backups) < 2 {
-		return Parse(data)
-	}
-	if errors.Is(parts.err, errStream) {
-		return nil, failure.New(failure.BackupTooLarge, doUseBackup,
-			"the input holds more than %d backups or %d entries of a dump", maxBackups, maxLines).Wrap(parts.err)
-	}
-	if parts.err != nil {
-		return nil, notJSON(data, parts.err)
-	}
-	if len(parts.dump) == 0 && parts.skipped > 0 {
-		if what := magicOf(data); what != "" {
-			return nil, failure.New(failure.NotABackup, doUseBackup, "%s", what)
-		}
-		return nil, notABackup("there is other text between the backups")
-	}
-	var inputs []*Backup
-	for i, text := range parts.backups {
-		b, err := Parse(text)
-		if err != nil {
-			return nil, inStream(i+1, err)
-		}
-		inputs = append(inputs, b)
-	}
-	if len(parts.dump) > 0 {
-		b, err := parseDump(parts)
-		if err != nil {
-			return nil, err
-		}
-		inputs = append(inputs, b)
-	}
-	return Merge(inputs...)
+	defer f.Close()
+	return ReadAny(f)
 }
 
 // inStream says which backup of a stream a failure is about.
@@ -80,81 +46,150 @@ func inStream(number int, err error) error {
 	return failure.New(f.Name, f.Do, "backup %d of the stream: %s", number, f.Found).Wrap(err)
 }
 
-// stream is a text taken apart: JSON objects, and lines of a dump.
+// stream is a text of JSON objects and lines of a dump.
 type stream struct {
-	backups [][]byte
+	in      *input
+	backups []*Backup
+	errs    []error
 	dump    []dumped
-	// skipped counts lines that are neither.
+	// skipped counts lines that are neither, other is where the first begins.
 	skipped int
-	// err says why an object that began did not end, or that there is no end.
-	err error
+	other   int64
 }
 
-// Bounds of a stream: 64 MiB of the shortest objects or lines would become
-// gigabytes.
+// Bounds of a stream: a text of the shortest objects or lines would become many
+// times its size.
 const (
 	maxBackups = 1 << 12
-	maxLines   = maxMembers
+	maxLines   = 1 << 19
 )
 
-var errStream = errors.New("the stream has too many parts")
-
+// dumped is one entry of a dump. Lines are counted outside of JSON objects.
 type dumped struct {
-	line           int
-	key            string
-	value, version []byte
+	located
+	err *fieldError
 }
 
-func split(data []byte) (out stream) {
-	s := scanner{data: data}
-	line := 1
-	for {
-		start := s.pos
-		s.space()
-		line += bytes.Count(data[start:s.pos], []byte("\n"))
-		if s.pos == len(data) {
-			return out
+func (s *stream) read() error {
+	for line := 1; ; line++ {
+		c, ok, err := s.in.peek()
+		switch {
+		case err != nil:
+			return err
+		case !ok:
+			return nil
+		case len(s.backups) > maxBackups || len(s.dump) > maxLines:
+			return failure.New(failure.BackupTooLarge, doUseBackup,
+				"the input holds more than %d backups or %d entries of a dump", maxBackups, maxLines)
 		}
-		if len(out.backups) > maxBackups || len(out.dump) > maxLines {
-			out.err = errStream
-			return out
-		}
-		start = s.pos
-		if data[start] == '{' {
-			if out.err = s.value(0); out.err != nil {
-				return out
+		if c == '{' {
+			if err := s.readBackup(); err != nil {
+				return err
 			}
-			out.backups = append(out.backups, data[start:s.pos])
-			line += bytes.Count(data[start:s.pos], []byte("\n"))
 			continue
 		}
-		end := bytes.IndexByte(data[start:], '\n')
-		if end < 0 {
-			end = len(data) - start
+		at := s.in.offset
+		text, err := s.in.line()
+		if err != nil {
+			return err
 		}
-		s.pos = start + end
-		text := bytes.TrimSuffix(data[start:s.pos], []byte("\r"))
-		if key, value, version, ok := dumpLine(text); ok {
-			out.dump = append(out.dump, dumped{line, key, value, version})
-		} else {
-			out.skipped++
+		key, value, version, ok := dumpLine(text)
+		if !ok {
+			if s.skipped == 0 {
+				s.other = at
+			}
+			s.skipped++
+			continue
+		}
+		d := dumped{located: located{Entry: Entry{Key: key}, position: line}}
+		d.Entry, d.note, d.err = parseDumpLine(key, value, version)
+		d.Key = key
+		s.dump = append(s.dump, d)
+	}
+}
+
+func (s *stream) readBackup() error {
+	e, err := s.in.envelope()
+	if err != nil {
+		if failure.NameOf(err) == failure.UnsupportedVersion && len(s.backups) > 0 {
+			return inStream(len(s.backups)+1, err)
+		}
+		return err
+	}
+	b, err := e.backup()
+	s.backups, s.errs = append(s.backups, b), append(s.errs, err)
+	return nil
+}
+
+// line reads to the end of a line. Of a line that can be no entry only the
+// beginning is kept, so that a text without lines is not.
+func (in *input) line() ([]byte, error) {
+	var out []byte
+	for {
+		part, err := in.r.ReadSlice('\n')
+		in.offset += int64(len(part))
+		if len(out) < headSize || isDumpKey(out) {
+			out = append(out, part...)
+		}
+		switch {
+		case in.source.err != nil:
+			return nil, in.source.err
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return bytes.TrimRight(out, "\r\n"), nil
 		}
 	}
 }
 
+// merge makes one backup of what was read.
+func (s *stream) merge() (*Backup, error) {
+	if s.skipped > 0 && len(s.dump) == 0 && errors.Join(s.errs...) != nil {
+		// Text stands before a backup, and parts of that were taken for others.
+		if moved := (&syntaxError{s.other, moreText}); remains(s.in.head, moved) != "" {
+			return nil, notJSON(s.in.head, moved)
+		}
+	}
+	for i, err := range s.errs {
+		switch {
+		case err == nil:
+		case len(s.errs) == 1 && len(s.dump) == 0 && s.skipped == 0:
+			return nil, err
+		case len(s.errs) > 1 || len(s.dump) > 0:
+			return nil, inStream(i+1, err)
+		}
+	}
+	if len(s.dump) == 0 && (s.skipped > 0 || len(s.backups) == 0) {
+		switch what := magicOf(s.in.head); {
+		case len(s.backups) == 0:
+			return nil, notJSON(s.in.head, &syntaxError{s.other, "no value begins here"})
+		case what != "":
+			return nil, failure.New(failure.NotABackup, doUseBackup, "%s", what)
+		case len(s.backups) > 1:
+			return nil, notABackup("there is other text between the backups")
+		}
+		return nil, notJSON(s.in.head, &syntaxError{s.other, moreText})
+	}
+	inputs := s.backups
+	if len(s.dump) > 0 {
+		b, err := s.parseDump()
+		if err != nil {
+			return nil, err
+		}
+		inputs = append(inputs, b)
+	}
+	return Merge(inputs...)
+}
+
 // parseDump reads the dump lines of a stream; a key that occurs more than once
 // is merged by version.
-func parseDump(parts stream) (*Backup, error) {
+func (s *stream) parseDump() (*Backup, error) {
 	b := &Backup{Source: FromDump}
 	m := newMerger()
-	for _, l := range parts.dump {
-		r := entryReader{b: b, problem: problemAt(l.key, l.line)}
-		e, note, err := parseDumpLine(l.key, l.value, l.version)
-		if err != nil {
-			r.lost(err)
+	for _, l := range s.dump {
+		if l.err != nil {
+			b.complain(&part{located: l.located}, EntryLost, l.err)
 			continue
 		}
-		m.add(located{Entry: e, position: l.line, note: note})
+		m.add(l.located)
 	}
 	id, ok := dumpNode(m.list)
 	if !ok {
@@ -162,14 +197,15 @@ func parseDump(parts stream) (*Backup, error) {
 	}
 	b.NodeID = id
 	m.mend(id)
+	m.addMarks()
 	if err := b.load(m.list); err != nil {
 		return nil, err
 	}
 	m.remark(b)
-	if parts.skipped > 0 {
-		reason := "1 line of the dump is no entry; it was skipped"
-		if parts.skipped > 1 {
-			reason = fmt.Sprintf("%d lines of the dump are no entries; they were skipped", parts.skipped)
+	if s.skipped > 0 {
+		reason := "1 line of the dump is not an entry; it was skipped"
+		if s.skipped > 1 {
+			reason = fmt.Sprintf("%d lines of the dump are not entries; they were skipped", s.skipped)
 		}
 		b.Problems = append(b.Problems, &EntryError{
 			Kind:   KindUnknown,

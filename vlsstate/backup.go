@@ -24,8 +24,6 @@ type Source uint8
 const (
 	// FromBackup is a backup file of version 1.
 	FromBackup Source = iota
-	// FromState is the bare state that Greenlight's node side stores.
-	FromState
 	// FromDump is the text of vlsd --dump-storage or --dump-lss.
 	FromDump
 	// FromMerge is more than one input.
@@ -37,8 +35,6 @@ func (s Source) String() string {
 	switch s {
 	case FromBackup:
 		return "backup"
-	case FromState:
-		return "state"
 	case FromDump:
 		return "dump"
 	case FromMerge:
@@ -90,6 +86,8 @@ const (
 	Never StrategyKind = iota
 	NewChannelsOnly
 	Periodic
+	// UnknownStrategy is one that this version does not know. No recovery needs it.
+	UnknownStrategy
 )
 
 // Strategy is a strategy with its parameter.
@@ -109,6 +107,8 @@ func (s Strategy) String() string {
 		return "new_channels_only"
 	case Periodic:
 		return fmt.Sprintf("periodic:%d", s.Updates)
+	case UnknownStrategy:
+		return "unknown"
 	}
 	return fmt.Sprintf("StrategyKind(%d)", uint8(s.Kind))
 }

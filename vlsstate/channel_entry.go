@@ -16,58 +16,99 @@ const maxSat = 21_000_000 * 100_000_000
 const maxScript = 10_000
 
 // channel reads vls-persist's ChannelEntry. The static part decides whether
-// there is a channel; a bad enforcement_state leaves it with a zero State.
-func (r *entryReader) channel(rest string, value node) {
+// there is a channel; what is bad in its enforcement_state is named in
+// State.Unread.
+func (p *part) readChannel(rest string, value node) {
 	d := value.d
 	nodeID, key, reason := parseChannelKey(rest)
 	if reason != "" {
 		d.fail("", "%s", reason)
-	} else if nodeID != r.b.NodeID {
-		d.fail("", "the channel is of another node")
 	}
+	p.node = nodeID
 	o := value.object()
 	setup := o.nullable("channel_setup")
 	if d.err == nil && setup == nil {
 		height := o.height("blockheight")
 		if d.err == nil {
-			r.b.Openings = append(r.b.Openings, Opening{Key: key, BlockHeight: height})
+			p.opening = &Opening{Key: key, BlockHeight: height}
 			return
 		}
 	}
 	c := &channel.Channel{Key: key}
 	if setup != nil {
-		readSetup(*setup, c)
+		readSetup(*setup, c, p)
 	}
-	outer := o.get("channel_value_satoshis")
-	if v := outer.uint(maxSat); d.err == nil && v != c.CapacitySat {
-		outer.fail("not the value of channel_setup.channel_value_sat")
+	if d.err == nil {
+		spare(o, p, Noted, "channel_value_satoshis", func(outer node) uint64 {
+			v := outer.uint(maxSat)
+			if outer.d.err == nil && v != c.CapacitySat {
+				outer.fail("differs from channel_setup.channel_value_sat, which is used instead")
+			}
+			return v
+		})
 	}
 	o.optional("id")
 	o.optional("blockheight")
 	if d.err != nil {
-		r.lost(d.err)
+		p.lost(d.err)
 		return
 	}
-	state := &decoder{}
-	enforcement := node{d: state, path: "enforcement_state", raw: o.members["enforcement_state"]}
-	delete(o.members, "enforcement_state")
+	p.channel = c
+	enforcement := o.find("enforcement_state")
+	if enforcement == nil {
+		c.State.Unread = []string{channel.WholeState}
+		p.add(StateLost, &fieldError{"enforcement_state", "missing"})
+		return
+	}
+	enforcement.read = true
 	o.done()
-	if enforcement.raw == nil {
-		enforcement.fail("missing")
-	}
-	r.b.Channels = append(r.b.Channels, c)
-	s := readEnforcement(enforcement, c.CapacitySat)
-	if state.err != nil {
-		r.add(StateLost, state.err)
-		return
-	}
+	s, fields, ok := readEnforcement(node{d, enforcement.at}.with(&decoder{}), c.CapacitySat)
 	c.State = s
-	d.ignored += state.ignored
-	r.noteIgnored(d)
+	for _, err := range fields.lost {
+		if !ok {
+			p.add(StateLost, err)
+			return
+		}
+		p.add(FieldLost, err)
+	}
+	d.ignored += fields.ignored
+	p.noteIgnored(d)
+}
+
+// spare reads a member that no import needs: what is wrong with it is told, and
+// costs nothing but its value.
+func spare[T any](o *objectNode, p *part, effect Effect, name string, read func(node) T) (out T) {
+	if o.d.err != nil {
+		return out
+	}
+	m := o.find(name)
+	if m == nil {
+		p.add(effect, &fieldError{join(o.path(), name), "missing"})
+		return out
+	}
+	m.read = true
+	d := &decoder{}
+	v := read(node{o.d, m.at}.with(d))
+	if d.err != nil {
+		p.add(effect, d.err)
+		return out
+	}
+	return v
+}
+
+// spareOption is spare for what VLS keeps in an Option.
+func spareOption[T any](o *objectNode, p *part, name string, read func(node) T) (out T) {
+	if m := o.find(name); m == nil || (node{o.d, m.at}).isNull() {
+		if m != nil {
+			m.read = true
+		}
+		return out
+	}
+	return spare(o, p, Noted, name, read)
 }
 
 // readSetup reads vls-core's ChannelSetup.
-func readSetup(n node, c *channel.Channel) {
+func readSetup(n node, c *channel.Channel, p *part) {
 	d := n.d
 	o := n.object()
 	capacity := o.get("channel_value_sat")
@@ -75,11 +116,13 @@ func readSetup(n node, c *channel.Channel) {
 	if d.err == nil && c.CapacitySat == 0 {
 		capacity.fail("0 sat")
 	}
-	push := o.get("push_value_msat")
-	c.PushMsat = push.uint(maxSat * 1000)
-	if d.err == nil && c.PushMsat > c.CapacitySat*1000 {
-		push.fail("more than the channel holds")
-	}
+	c.PushMsat = spare(o, p, Noted, "push_value_msat", func(push node) uint64 {
+		v := push.uint(maxSat * 1000)
+		if push.d.err == nil && v > c.CapacitySat*1000 {
+			push.fail("more than the channel holds")
+		}
+		return v
+	})
 	c.Opener = channel.Remote
 	if o.get("is_outbound").boolean() {
 		c.Opener = channel.Local
@@ -94,14 +137,13 @@ func readSetup(n node, c *channel.Channel) {
 		// BOLT 2's funding_output_index is a u16.
 		funding.fail("an output index above %d", math.MaxUint16)
 	}
-	c.HolderDelay = uint16(o.get("holder_selected_contest_delay").uint(math.MaxUint16))
-	c.CounterpartyDelay = uint16(o.get("counterparty_selected_contest_delay").uint(math.MaxUint16))
-	if script := o.nullable("holder_shutdown_script"); script != nil {
-		c.HolderShutdownScript = script.byteValues(maxScript)
-	}
-	if script := o.nullable("counterparty_shutdown_script"); script != nil {
-		c.CounterpartyShutdownScript = script.byteValues(maxScript)
-	}
+	delay := func(v node) uint16 { return uint16(v.uint(math.MaxUint16)) }
+	// The delays are in the scripts of our own outputs.
+	c.HolderDelay = spare(o, p, FieldLost, "holder_selected_contest_delay", delay)
+	c.CounterpartyDelay = spare(o, p, FieldLost, "counterparty_selected_contest_delay", delay)
+	script := func(v node) []byte { return v.byteValues(maxScript) }
+	c.HolderShutdownScript = spareOption(o, p, "holder_shutdown_script", script)
+	c.CounterpartyShutdownScript = spareOption(o, p, "counterparty_shutdown_script", script)
 	points := o.get("counterparty_points").object()
 	c.Remote = channel.Basepoints{
 		Funding:    points.get("funding_pubkey").pubKey(),
@@ -121,6 +163,6 @@ func commitmentType(n node) channel.Type {
 			return t
 		}
 	}
-	n.fail("no known commitment type")
+	n.fail("not a known commitment type")
 	return 0
 }

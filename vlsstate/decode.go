@@ -2,7 +2,6 @@ package vlsstate
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -17,9 +16,23 @@ func (e *fieldError) Error() string { return e.field + ": " + e.reason }
 // decoder keeps the first complaint; every read after it returns zero values,
 // so that callers check once, at the end.
 type decoder struct {
-	err *fieldError
+	x *index
+	// root is the value that paths begin at.
+	root int32
+	err  *fieldError
 	// ignored counts members that this version does not know.
 	ignored int
+}
+
+// decodeText is a decoder of a text of its own, and its outermost value. A text
+// that is no JSON is the decoder's complaint.
+func decodeText(raw []byte) node {
+	d := &decoder{x: new(index)}
+	if err := d.x.read(raw); err != nil {
+		d.fail("", "%v", err)
+		return node{d, absent}
+	}
+	return node{d, 0}
 }
 
 func (d *decoder) fail(field, reason string, args ...any) {
@@ -28,21 +41,53 @@ func (d *decoder) fail(field, reason string, args ...any) {
 	}
 }
 
-// node is a JSON value with the path that leads to it.
+// node is a JSON value.
 type node struct {
-	d    *decoder
-	path string
-	raw  []byte
+	d  *decoder
+	at int32
 }
 
-func (n node) fail(reason string, args ...any) { n.d.fail(n.path, reason, args...) }
+// absent is the place of a value that is not there.
+const absent = -1
 
-func (n node) isNull() bool { return string(n.raw) == "null" }
+func (n node) fail(reason string, args ...any) {
+	if n.d.err == nil {
+		n.d.fail(n.path(), reason, args...)
+	}
+}
 
-// object is a JSON object whose members are read by name, each once.
+func (n node) path() string {
+	if n.at == absent {
+		return ""
+	}
+	return n.d.x.path(n.d.root, n.at)
+}
+
+func (n node) raw() []byte {
+	if n.at == absent {
+		return nil
+	}
+	return n.d.x.raw(n.at)
+}
+
+func (n node) isNull() bool { return string(n.raw()) == "null" }
+
+// with is the same value read by another decoder.
+func (n node) with(d *decoder) node {
+	d.x, d.root = n.d.x, n.d.root
+	return node{d, n.at}
+}
+
+// objectNode is a JSON object whose members are read by name, each once.
 type objectNode struct {
 	node
-	members map[string][]byte
+	members []objectMember
+}
+
+type objectMember struct {
+	// at is the member's value; its name is before it.
+	at   int32
+	read bool
 }
 
 func (n node) object() *objectNode {
@@ -50,36 +95,46 @@ func (n node) object() *objectNode {
 	if n.d.err != nil {
 		return o
 	}
-	members, err := object(n.raw)
-	switch {
-	case errors.Is(err, errKind):
+	raw := n.raw()
+	if len(raw) == 0 || raw[0] != '{' {
 		n.fail("not an object")
-	case err != nil:
-		n.fail("%v", err)
+		return o
 	}
-	o.members = members
+	x := n.d.x
+	o.members = make([]objectMember, 0, 16)
+	for i := n.at + 1; i < x.vals[n.at].next; {
+		o.members = append(o.members, objectMember{at: i + 1})
+		i = x.vals[i+1].next
+	}
 	return o
+}
+
+func (o *objectNode) find(name string) *objectMember {
+	for i := range o.members {
+		if m := &o.members[i]; string(o.d.x.name(m.at-1)) == name {
+			return m
+		}
+	}
+	return nil
 }
 
 // get returns a member that must be there and takes it off the list.
 func (o *objectNode) get(name string) node {
-	child := node{d: o.d, path: join(o.path, name)}
 	if o.d.err != nil {
-		return child
+		return node{o.d, absent}
 	}
-	raw, ok := o.members[name]
-	if !ok {
-		child.fail("missing")
-		return child
+	m := o.find(name)
+	if m == nil {
+		o.d.fail(join(o.path(), name), "missing")
+		return node{o.d, absent}
 	}
-	delete(o.members, name)
-	child.raw = raw
-	return child
+	m.read = true
+	return node{o.d, m.at}
 }
 
 // optional returns nil where the member is missing or null.
 func (o *objectNode) optional(name string) *node {
-	if _, ok := o.members[name]; !ok || o.d.err != nil {
+	if o.d.err != nil || o.find(name) == nil {
 		return nil
 	}
 	child := o.get(name)
@@ -98,10 +153,21 @@ func (o *objectNode) nullable(name string) *node {
 	return &child
 }
 
+// left counts the members that nobody asked for.
+func (o *objectNode) left() int {
+	n := 0
+	for i := range o.members {
+		if !o.members[i].read {
+			n++
+		}
+	}
+	return n
+}
+
 // done counts what nobody asked for.
 func (o *objectNode) done() {
 	if o.d.err == nil {
-		o.d.ignored += len(o.members)
+		o.d.ignored += o.left()
 	}
 }
 
@@ -117,30 +183,31 @@ func (n node) array(limit int) []node {
 	if n.d.err != nil {
 		return nil
 	}
-	seq, ok := elements(n.raw)
-	if !ok {
+	raw := n.raw()
+	if len(raw) == 0 || raw[0] != '[' {
 		n.fail("not an array")
 		return nil
 	}
 	var out []node
-	for i, raw := range seq {
-		if i == limit {
+	x := n.d.x
+	for i := n.at + 1; i < x.vals[n.at].next; i = x.vals[i].next {
+		if len(out) == limit {
 			n.fail("more than %d elements", limit)
 			return nil
 		}
-		out = append(out, node{d: n.d, path: n.path + "[" + strconv.Itoa(i) + "]", raw: raw})
+		out = append(out, node{n.d, i})
 	}
 	return out
 }
 
-// tuple returns exactly count elements; on a complaint they are empty nodes.
+// tuple returns exactly count elements; on a complaint they are absent.
 func (n node) tuple(count int) []node {
 	out := n.array(count)
 	if n.d.err == nil && len(out) != count {
 		n.fail("%d elements, want %d", len(out), count)
 	}
 	for len(out) < count {
-		out = append(out, node{d: n.d, path: n.path})
+		out = append(out, node{n.d, absent})
 	}
 	return out
 }
@@ -150,11 +217,12 @@ func (n node) uint(limit uint64) uint64 {
 	if n.d.err != nil {
 		return 0
 	}
-	if len(n.raw) == 0 || !isDigit(n.raw[0]) {
+	raw := n.raw()
+	if len(raw) == 0 || !isDigit(raw[0]) {
 		n.fail("not an unsigned integer")
 		return 0
 	}
-	v, err := strconv.ParseUint(string(n.raw), 10, 64)
+	v, err := strconv.ParseUint(string(raw), 10, 64)
 	if err != nil {
 		n.fail("not an unsigned 64-bit integer")
 		return 0
@@ -170,7 +238,7 @@ func (n node) boolean() bool {
 	if n.d.err != nil {
 		return false
 	}
-	switch string(n.raw) {
+	switch string(n.raw()) {
 	case "true":
 		return true
 	case "false":
@@ -180,28 +248,38 @@ func (n node) boolean() bool {
 	return false
 }
 
-func (n node) str() string {
+func (n node) str() string { return string(n.text()) }
+
+// text is a string's text; it may be part of the indexed text.
+func (n node) text() []byte {
 	if n.d.err != nil {
-		return ""
+		return nil
 	}
-	if len(n.raw) == 0 || n.raw[0] != '"' {
+	raw := n.raw()
+	if len(raw) == 0 || raw[0] != '"' {
 		n.fail("not a string")
-		return ""
+		return nil
 	}
-	return unquote(n.raw)
+	return n.d.x.name(n.at)
 }
 
-// hex reads a string of lower-case hex digits.
-func (n node) hex() []byte {
-	raw, ok := lowerHex(n.str())
-	if !ok {
-		n.fail("not lower-case hex")
+// hex reads a string of lower-case hex digits and appends their bytes.
+func (n node) hex(out []byte) []byte {
+	text := n.text()
+	if n.d.err != nil {
+		return nil
 	}
-	return raw
+	if !isLowerHex(text) || len(text)%2 != 0 {
+		n.fail("not lower-case hex")
+		return nil
+	}
+	out, _ = hex.AppendDecode(out, text)
+	return out
 }
 
 func (n node) hash() (out [32]byte) {
-	raw := n.hex()
+	var space [64]byte
+	raw := n.hex(space[:0])
 	if n.d.err == nil && len(raw) != len(out) {
 		n.fail("%d bytes, want %d", len(raw), len(out))
 		return out
@@ -211,11 +289,11 @@ func (n node) hash() (out [32]byte) {
 }
 
 func (n node) pubKey() channel.PubKey {
-	s := n.str()
+	text := n.text()
 	if n.d.err != nil {
 		return channel.PubKey{}
 	}
-	key, reason := parsePubKey(s)
+	key, reason := parsePubKey(text)
 	if reason != "" {
 		n.fail("%s", reason)
 	}
@@ -228,25 +306,38 @@ func (n node) byteValues(limit int) []byte {
 	if n.d.err != nil {
 		return nil
 	}
-	seq, ok := elements(n.raw)
-	if !ok {
+	raw := n.raw()
+	if len(raw) == 0 || raw[0] != '[' {
 		n.fail("not an array of byte values")
 		return nil
 	}
-	out := []byte{}
-	for i, raw := range seq {
-		v, err := strconv.ParseUint(string(raw), 10, 8)
-		if err != nil {
+	x := n.d.x
+	out := make([]byte, 0, min(limit, int(x.vals[n.at].next-n.at-1)))
+	for i := n.at + 1; i < x.vals[n.at].next; i = x.vals[i].next {
+		v, ok := byteValue(x.raw(i))
+		if !ok {
 			n.fail("not an array of byte values")
 			return nil
 		}
-		if i == limit {
+		if len(out) == limit {
 			n.fail("more than %d bytes", limit)
 			return nil
 		}
-		out = append(out, byte(v))
+		out = append(out, v)
 	}
 	return out
+}
+
+// byteValue reads a number of one to three digits without leading zero.
+func byteValue(raw []byte) (byte, bool) {
+	v := 0
+	for _, c := range raw {
+		if !isDigit(c) || v > 255 {
+			return 0, false
+		}
+		v = 10*v + int(c-'0')
+	}
+	return byte(v), v <= 255
 }
 
 // bytes32 reads an array of exactly 32 byte values.
@@ -259,7 +350,7 @@ func (n node) bytes32() (out [32]byte) {
 	return out
 }
 
-func isLowerHex(s string) bool {
+func isLowerHex[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if c := s[i]; !isDigit(c) && (c < 'a' || c > 'f') {
 			return false
@@ -268,23 +359,30 @@ func isLowerHex(s string) bool {
 	return true
 }
 
-func lowerHex(s string) ([]byte, bool) {
-	if !isLowerHex(s) {
-		return nil, false
-	}
-	raw, err := hex.DecodeString(s)
-	return raw, err == nil
-}
-
 // parsePubKey is channel.ParsePubKey for lower-case digits only; reason is ""
 // where the key is good.
-func parsePubKey(s string) (key channel.PubKey, reason string) {
-	if _, ok := lowerHex(s); !ok {
+func parsePubKey[T string | []byte](s T) (key channel.PubKey, reason string) {
+	if !isLowerHex(s) || len(s)%2 != 0 {
 		return key, "not lower-case hex"
 	}
-	key, err := channel.ParsePubKey(s)
+	if len(s) != 2*channel.PubKeySize {
+		return key, fmt.Sprintf("%s: %d hex digits, want %d", channel.ErrPubKey, len(s), 2*channel.PubKeySize)
+	}
+	var raw [channel.PubKeySize]byte
+	for i := range raw {
+		raw[i] = nibble(s[2*i])<<4 | nibble(s[2*i+1])
+	}
+	key, err := channel.PubKeyFromBytes(raw[:])
 	if err != nil {
 		return key, err.Error()
 	}
 	return key, ""
+}
+
+// nibble is the value of a lower-case hex digit.
+func nibble(c byte) byte {
+	if isDigit(c) {
+		return c - '0'
+	}
+	return c - 'a' + 10
 }

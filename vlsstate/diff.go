@@ -172,27 +172,35 @@ func orderOf(a, b *Entry) Order {
 
 // numbersOrder compares the commitment numbers, which never go back.
 func numbersOrder(ca, cb *channel.Channel) Order {
-	if ca == nil || cb == nil || unread(ca) || unread(cb) {
+	if ca == nil || cb == nil {
 		return Same
 	}
 	out := Same
-	for _, n := range [][2]uint64{
-		{ca.State.NextHolderCommitNum, cb.State.NextHolderCommitNum},
-		{ca.State.NextCounterpartyCommitNum, cb.State.NextCounterpartyCommitNum},
-		{ca.State.NextCounterpartyRevokeNum, cb.State.NextCounterpartyRevokeNum},
-	} {
+	for _, n := range numbersOf(ca, cb) {
 		switch {
-		case n[0] < n[1]:
+		case ca.State.Lacks(n.field) || cb.State.Lacks(n.field):
+		case n.a < n.b:
 			out = out.and(Newer)
-		case n[0] > n[1]:
+		case n.a > n.b:
 			out = out.and(Older)
 		}
 	}
 	return out
 }
 
-// unread reports a channel whose state was lost.
-func unread(c *channel.Channel) bool { return reflect.DeepEqual(c.State, channel.State{}) }
+// number is one commitment number in two states.
+type number struct {
+	field string
+	a, b  uint64
+}
+
+func numbersOf(a, b *channel.Channel) []number {
+	return []number{
+		{"next_holder_commit_num", a.State.NextHolderCommitNum, b.State.NextHolderCommitNum},
+		{"next_counterparty_commit_num", a.State.NextCounterpartyCommitNum, b.State.NextCounterpartyCommitNum},
+		{"next_counterparty_revoke_num", a.State.NextCounterpartyRevokeNum, b.State.NextCounterpartyRevokeNum},
+	}
+}
 
 // view finds what a backup holds of a channel.
 type view struct {
@@ -256,14 +264,7 @@ func (d *ChannelDiff) compare(a, b *channel.Channel) {
 	if a.State.Closed != b.State.Closed {
 		d.add("closed", a.State.Closed, b.State.Closed)
 	}
-	for _, n := range []struct {
-		field string
-		a, b  uint64
-	}{
-		{"next_holder_commit_num", a.State.NextHolderCommitNum, b.State.NextHolderCommitNum},
-		{"next_counterparty_commit_num", a.State.NextCounterpartyCommitNum, b.State.NextCounterpartyCommitNum},
-		{"next_counterparty_revoke_num", a.State.NextCounterpartyRevokeNum, b.State.NextCounterpartyRevokeNum},
-	} {
+	for _, n := range numbersOf(a, b) {
 		if n.a != n.b {
 			d.add(n.field, n.a, n.b)
 		}
@@ -277,11 +278,14 @@ func (d *ChannelDiff) compare(a, b *channel.Channel) {
 }
 
 func share(c *channel.Channel) string {
-	sat, known := c.LastKnownShare()
-	if !known {
-		return fmt.Sprintf("%d sat at birth", sat)
+	switch s := c.LastKnownShare(); s.From {
+	case channel.ShareUnknown:
+		return "unknown"
+	case channel.FromBirth:
+		return fmt.Sprintf("%d sat at birth", s.Sat)
+	default:
+		return fmt.Sprintf("%d sat", s.Sat)
 	}
-	return fmt.Sprintf("%d sat", sat)
 }
 
 func pending(c *channel.Channel) string {

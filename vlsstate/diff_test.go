@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/glrecover/glrecover/failure"
+
+	"github.com/glrecover/glrecover/testdata"
 )
 
 var someTime = time.Unix(1_800_000_000, 0).UTC()
@@ -39,7 +41,7 @@ func TestABackupDoesNotDifferFromItself(t *testing.T) {
 
 func TestTheStateAfterTwentyPaymentsIsNewer(t *testing.T) {
 	stale := parsed(t, filepath.Join(corpus, "stale", "backup.json"))
-	after, err := ParseState(load(t, filepath.Join(corpus, "stale", "signer_state_after.json")))
+	after, err := Parse(testdata.Wrapped(t, load(t, filepath.Join(corpus, "stale", "signer_state_after.json"))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,8 +51,7 @@ func TestTheStateAfterTwentyPaymentsIsNewer(t *testing.T) {
 	}
 	fields := fieldsOf(d.Channels[0])
 	c := after.Channels[0]
-	sat, _ := c.LastKnownShare()
-	if got := fields["last_known_share"]; got[0] != "1000000 sat at birth" || got[1] != share(c) || sat == 0 {
+	if got := fields["last_known_share"]; got[0] != "1000000 sat at birth" || got[1] != share(c) || c.LastKnownShare().Sat == 0 {
 		t.Errorf("share %v", got)
 	}
 	if got := fields["next_holder_commit_num"]; got[0] != "0" || got[1] == "0" || got[1] == "" {
@@ -66,7 +67,7 @@ func TestTheStateAfterTwentyPaymentsIsNewer(t *testing.T) {
 
 func TestAChannelThatClosedSaysSo(t *testing.T) {
 	dir := filepath.Join(corpus, "closed-one")
-	state, err := ParseState(load(t, filepath.Join(dir, "signer_state.json")))
+	state, err := Parse(testdata.Wrapped(t, load(t, filepath.Join(dir, "signer_state.json"))))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,8 +152,8 @@ func TestStableNames(t *testing.T) {
 	for want, got := range map[string]interface{ String() string }{
 		"diverged": Diverged, "newer": Newer, "older": Older, "same": Same,
 		"absent": Absent, "deleted": Deleted, "unreadable": Unreadable, "opening": Opened, "channel": Present,
-		"entry_lost": EntryLost, "state_lost": StateLost, "noted": Noted,
-		"backup": FromBackup, "state": FromState, "dump": FromDump, "merge": FromMerge,
+		"entry_lost": EntryLost, "state_lost": StateLost, "field_lost": FieldLost, "noted": Noted,
+		"backup": FromBackup, "dump": FromDump, "merge": FromMerge,
 		"never": Strategy{}, "new_channels_only": Strategy{Kind: NewChannelsOnly}, "periodic:4": Strategy{Kind: Periodic, Updates: 4},
 	} {
 		if got.String() != want {

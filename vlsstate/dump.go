@@ -2,8 +2,10 @@ package vlsstate
 
 import (
 	"bytes"
-	"math"
+	"strconv"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/glrecover/glrecover/channel"
 )
@@ -20,10 +22,6 @@ var dumpPrefixes = []struct {
 	{"node/tracker/", KindTracker},
 	{"node/allowlist/", KindAllowlist},
 }
-
-// dumpDepth is how deep a value stands in a backup file, so that what is
-// accepted here can be written there.
-const dumpDepth = 4
 
 // dumpLine reads "KEY = JSON @ VERSION", split at the first " = " and the last
 // " @ ". ok is false where the line is no entry at all: vlsd logs to the same
@@ -49,6 +47,16 @@ func dumpLine(line []byte) (key string, value, version []byte, ok bool) {
 	return "", nil, nil, false
 }
 
+// isDumpKey reports whether a text begins like the key of an entry.
+func isDumpKey(text []byte) bool {
+	for _, p := range dumpPrefixes {
+		if bytes.HasPrefix(text, []byte(p.prefix)) {
+			return true
+		}
+	}
+	return false
+}
+
 // isDump reports whether a line of the text is an entry of a vlsd dump.
 func isDump(text []byte) bool {
 	for line := range bytes.Lines(text) {
@@ -68,14 +76,17 @@ func parseDumpLine(key string, value, version []byte) (e Entry, note string, err
 	if _, rest := splitKey(key); !isLowerHex(rest) {
 		return e, "", &fieldError{reason: "the key is not lower-case hex"}
 	}
-	d := &decoder{}
-	e = Entry{Key: key, Version: node{d: d, path: "version", raw: version}.uint(math.MaxUint64)}
-	if d.err != nil || len(value) == 0 {
-		return e, "", d.err
+	e = Entry{Key: key}
+	v, parseErr := strconv.ParseUint(string(version), 10, 64)
+	if !allDigits(version) || parseErr != nil {
+		return e, "", &fieldError{"version", "not an unsigned 64-bit integer"}
 	}
-	s := scanner{data: value}
-	if s.value(dumpDepth) != nil || s.pos != len(value) {
-		return e, "", &fieldError{reason: "the value is no JSON"}
+	e.Version = v
+	if len(value) == 0 {
+		return e, "", nil
+	}
+	if c := value[0]; c <= ' ' || value[len(value)-1] <= ' ' || !jsontext.Value(value).IsValid(jsontext.AllowDuplicateNames(true)) {
+		return e, "", &fieldError{reason: "the value is not JSON"}
 	}
 	canon, exact, canonErr := canonical(value)
 	if canonErr != nil {
@@ -86,7 +97,7 @@ func parseDumpLine(key string, value, version []byte) (e Entry, note string, err
 		e.Value = plainAllowlist(canon)
 	}
 	if e.Version == TombstoneVersion && string(e.Value) != "null" {
-		return e, "", &fieldError{reason: "the version of a deleted entry, but a value"}
+		return e, "", &fieldError{reason: "has the version of a deleted entry, but also a value"}
 	}
 	if !exact {
 		note = inexact
@@ -96,9 +107,12 @@ func parseDumpLine(key string, value, version []byte) (e Entry, note string, err
 
 // plainAllowlist turns VLS's {"allowlist":[...]} into Greenlight's list.
 func plainAllowlist(canon []byte) []byte {
-	members, err := object(canon)
-	if list, ok := members["allowlist"]; err == nil && ok && len(members) == 1 {
-		return list
+	if canon[0] != '{' {
+		return canon
+	}
+	o := decodeText(canon).object()
+	if list := o.find("allowlist"); list != nil && len(o.members) == 1 {
+		return bytes.Clone(o.d.x.raw(list.at))
 	}
 	return canon
 }

@@ -3,6 +3,7 @@ package vlsstate
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
@@ -17,15 +18,22 @@ import (
 // The error has the name invalid_parameter where one of the four is missing,
 // backup_too_large where Parse would refuse the result.
 func Encode(b *Backup) ([]byte, error) {
+	var out bytes.Buffer
+	err := EncodeTo(&out, b)
+	return out.Bytes(), err
+}
+
+// EncodeTo is Encode, entry by entry; an error of w is returned as it is.
+func EncodeTo(w io.Writer, b *Backup) error {
 	switch {
 	case b.CreatedAt.IsZero():
-		return nil, failure.New(failure.InvalidParameter, "", "a backup needs its creation time")
+		return failure.New(failure.InvalidParameter, "", "a backup needs its creation time")
 	case b.NodeID.IsZero():
-		return nil, failure.New(failure.InvalidParameter, "", "a backup needs its node id")
+		return failure.New(failure.InvalidParameter, "", "a backup needs its node id")
 	}
 	strategy, err := b.Strategy.encode()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	out := []byte("{\n")
 	out = appendField(out, "version", strconv.AppendInt(nil, Version, 10))
@@ -36,7 +44,7 @@ func Encode(b *Backup) ([]byte, error) {
 	out = append(out, ",\n"...)
 	out = appendField(out, "strategy", strategy)
 	out = append(out, ",\n"+`  "state": {`+"\n"+`    "values": {`...)
-	first := true
+	first, size := true, int64(0)
 	for i := range b.Entries {
 		e := &b.Entries[i]
 		if e.Tombstone() {
@@ -49,14 +57,19 @@ func Encode(b *Backup) ([]byte, error) {
 		out = append(out, "\n      "...)
 		out = append(appendString(out, e.Key), ": "...)
 		out = appendPretty(out, e.encode(), 3)
-		if len(out) > MaxSize {
-			return nil, tooLarge()
+		if size += int64(len(out)); size > MaxSize {
+			return tooLarge()
 		}
+		if _, err := w.Write(out); err != nil {
+			return err
+		}
+		out = out[:0]
 	}
 	if !first {
 		out = append(out, "\n    "...)
 	}
-	return append(out, "}\n  }\n}\n"...), nil
+	_, err = w.Write(append(out, "}\n  }\n}\n"...))
+	return err
 }
 
 func appendField(out []byte, name string, canonical []byte) []byte {
@@ -69,6 +82,9 @@ func (s Strategy) encode() ([]byte, error) {
 	switch {
 	case s.Kind == Never && s.Updates == 0, s.Kind == NewChannelsOnly && s.Updates == 0:
 		return appendString(nil, s.String()), nil
+	case s.Kind == UnknownStrategy:
+		// What no signer wrote, no schedule wrote.
+		return appendString(nil, Strategy{}.String()), nil
 	case s.Kind == Periodic && s.Updates > 0:
 		return fmt.Appendf(nil, `{"periodic":{"updates":%d}}`, s.Updates), nil
 	}
@@ -123,11 +139,9 @@ func appendPretty(out, compact []byte, level int) []byte {
 		case ':':
 			out = append(out, ": "...)
 		case '"':
-			s := scanner{data: compact, pos: i}
-			// Cannot fail: compact comes from canonical or encode.
-			_ = s.str()
-			out = append(out, compact[i:s.pos]...)
-			i = s.pos - 1
+			end := endOfString(compact, i)
+			out = append(out, compact[i:end]...)
+			i = end - 1
 		default:
 			out = append(out, c)
 		}

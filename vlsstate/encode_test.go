@@ -86,9 +86,6 @@ func TestCanonicalForms(t *testing.T) {
 		{`{"a":1,"\u0061":2}`, ``, false, errSameName},
 		{`{"x":{"a":1,"a":2}}`, ``, false, errSameName},
 	} {
-		if err := checkJSON([]byte(c.in)); err != nil {
-			t.Fatalf("%s: %v", c.in, err)
-		}
 		got, exact, err := canonical([]byte(c.in))
 		if !errors.Is(err, c.err) || err == nil && (string(got) != c.want || exact != c.exact) {
 			t.Errorf("%s: %s %v %v, want %s %v %v", c.in, got, exact, err, c.want, c.exact, c.err)
@@ -144,6 +141,13 @@ func FuzzParse(f *testing.F) {
 		}
 		for _, p := range b.Problems {
 			_ = p.Error()
+		}
+		// What the file says of neither, it does not say when it is written again.
+		if b.CreatedAt.IsZero() {
+			b.CreatedAt = time.Unix(1_800_000_000, 0).UTC()
+		}
+		if b.Strategy.Kind == UnknownStrategy {
+			b.Strategy = Strategy{}
 		}
 		text, err := Encode(b)
 		if failure.NameOf(err) == failure.BackupTooLarge {

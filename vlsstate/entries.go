@@ -11,36 +11,15 @@ type Entries []Entry
 
 // Get returns the entry of a key, nil where there is none.
 func (es Entries) Get(key string) *Entry {
-	i, ok := slices.BinarySearchFunc(es, key, func(e Entry, k string) int { return strings.Compare(e.Key, k) })
+	i, ok := es.find(key)
 	if !ok {
 		return nil
 	}
 	return &es[i]
 }
 
-// Live returns the entries that are no tombstones.
-func (es Entries) Live() Entries {
-	out := make(Entries, 0, len(es))
-	for _, e := range es {
-		if !e.Tombstone() {
-			out = append(out, e)
-		}
-	}
-	return out
-}
-
-// NewerIn returns what after has and es has not, or has with a lower version,
-// or with another signature (gl-client State::diff_state).
-func (es Entries) NewerIn(after Entries) Entries {
-	var out Entries
-	for _, e := range after {
-		old := es.Get(e.Key)
-		if old == nil || old.Version < e.Version ||
-			old.Version == e.Version && string(old.Signature) != string(e.Signature) {
-			out = append(out, e)
-		}
-	}
-	return out
+func (es Entries) find(key string) (int, bool) {
+	return slices.BinarySearchFunc(es, key, func(e Entry, k string) int { return strings.Compare(e.Key, k) })
 }
 
 // Recoverable returns the keys of the channels that the signer counts as
@@ -60,15 +39,12 @@ func (e *Entry) recoverable() bool {
 	if e.Tombstone() || e.Kind() != KindChannel {
 		return false
 	}
-	members, err := object(e.Value)
-	if err != nil {
-		return false
-	}
-	setup, ok := members["channel_setup"]
-	return ok && string(setup) != "null"
+	o := decodeText(e.Value).object()
+	setup := o.find("channel_setup")
+	return setup != nil && !node{o.d, setup.at}.isNull()
 }
 
-// sortEntries puts entries into the order of Entries.
-func sortEntries(es Entries) {
+// Sort puts entries into the order of their keys.
+func (es Entries) Sort() {
 	slices.SortFunc(es, func(a, b Entry) int { return strings.Compare(a.Key, b.Key) })
 }

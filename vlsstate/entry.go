@@ -1,6 +1,7 @@
 package vlsstate
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"math"
@@ -58,50 +59,49 @@ func SigningDigest(e *Entry) [32]byte {
 func splitKey(key string) (kind Kind, rest string) {
 	head, rest, _ := strings.Cut(key, "/")
 	switch k := Kind(head); k {
-	case KindNode, KindNodeState, KindAllowlist, KindTracker, KindPeer, KindChannel:
+	case KindNode, KindNodeState, KindAllowlist, KindTracker, KindPeer, KindChannel, KindSplice, KindOlder:
 		return k, rest
 	}
 	return KindUnknown, ""
 }
 
-const inexact = "it holds a number that is no 64-bit integer: another tool has rewritten the file"
+const inexact = "it holds a number that is not a 64-bit integer: another tool has rewritten the file"
 
-// parseEntry reads [version, value] or [version, value, signature]. A good
-// entry with a number that is no 64-bit integer, or with an unusable
-// signature, comes with a note.
-func parseEntry(key string, raw []byte) (e Entry, note string, err *fieldError) {
-	d := &decoder{}
-	top := node{d: d, raw: raw}
+// parse reads [version, value] or [version, value, signature] and returns the
+// value. A good entry with a number that is no 64-bit integer, or with an
+// unusable signature, comes with a note.
+func (p *part) parse(x *index) node {
+	d := &decoder{x: x}
+	top := node{d, 0}
 	parts := top.array(3)
 	if d.err == nil && len(parts) < 2 {
 		top.fail("fewer than two elements")
 	}
 	if d.err != nil {
-		return e, "", &fieldError{reason: "an entry is [version, value] or [version, value, signature]: " + d.err.reason}
+		p.err = &fieldError{reason: "an entry is [version, value] or [version, value, signature]: " + d.err.reason}
+		return top
 	}
-	e.Key = key
-	e.Version = node{d: d, path: "version", raw: parts[0].raw}.uint(math.MaxUint64)
+	p.Version = parts[0].uint(math.MaxUint64)
 	if d.err != nil {
-		return e, "", d.err
+		p.err = &fieldError{"version", d.err.reason}
+		return top
 	}
-	value, exact, canonErr := canonical(parts[1].raw)
-	if canonErr != nil {
-		return e, "", &fieldError{reason: canonErr.Error()}
+	value := node{&decoder{x: x, root: parts[1].at}, parts[1].at}
+	p.Value = bytes.Clone(value.raw())
+	if p.Tombstone() && string(p.Value) != "null" {
+		p.err = &fieldError{reason: "has the version of a deleted entry, but also a value"}
+		return top
 	}
-	e.Value = value
-	if e.Tombstone() && string(value) != "null" {
-		return e, "", &fieldError{reason: "the version of a deleted entry, but a value"}
-	}
-	if !exact {
-		note = inexact
+	if x.odd && !allIntegers(p.Value) {
+		p.note = inexact
 	}
 	if len(parts) == 3 {
-		sig := node{d: d, path: "signature", raw: parts[2].raw}.byteValues(SignatureSize)
+		sig := parts[2].byteValues(SignatureSize)
 		if d.err != nil || len(sig) != SignatureSize {
-			e.BadSignature = true
-			return e, "the signature is not 64 byte values; it was ignored", nil
+			p.BadSignature, p.note = true, "the signature is not 64 byte values; it was ignored"
+			return value
 		}
-		e.Signature = sig
+		p.Signature = sig
 	}
-	return e, note, nil
+	return value
 }

@@ -3,6 +3,7 @@ package vlsstate
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"math"
 
 	"github.com/glrecover/glrecover/channel"
@@ -14,18 +15,12 @@ const (
 	maxAddr = 300
 )
 
-// entryReader reads one live entry into a Backup.
-type entryReader struct {
-	b       *Backup
-	problem EntryError
-}
-
 // problemAt names an entry as far as its key can be read.
 func problemAt(key string, position int) EntryError {
 	kind, rest := splitKey(key)
 	p := EntryError{Kind: kind, Position: position, key: key}
 	switch kind {
-	case KindChannel:
+	case KindChannel, KindSplice, KindOlder:
 		if _, ck, reason := parseChannelKey(rest); reason == "" {
 			p.Channel = &ck
 		}
@@ -40,14 +35,17 @@ func problemAt(key string, position int) EntryError {
 // parseChannelKey splits node id (33) || peer id (33) || dbid (u64 LE).
 func parseChannelKey(rest string) (nodeID channel.PubKey, key channel.Key, reason string) {
 	const size = 2*channel.PubKeySize + 8
-	raw, ok := lowerHex(rest)
-	if !ok {
+	if !isLowerHex(rest) || len(rest)%2 != 0 {
+		return nodeID, key, "the key is not lower-case hex"
+	}
+	raw, err := hex.DecodeString(rest)
+	if err != nil {
 		return nodeID, key, "the key is not lower-case hex"
 	}
 	if len(raw) != size {
 		return nodeID, key, "the key is not node id, peer id and dbid"
 	}
-	nodeID, err := channel.PubKeyFromBytes(raw[:channel.PubKeySize])
+	nodeID, err = channel.PubKeyFromBytes(raw[:channel.PubKeySize])
 	if err != nil {
 		return nodeID, key, "the key's node id is " + err.Error()
 	}
@@ -65,62 +63,63 @@ func channelEntryKey(node channel.PubKey, k channel.Key) string {
 	return string(KindChannel) + "/" + hex.EncodeToString(binary.LittleEndian.AppendUint64(raw, k.DBID))
 }
 
-func (r *entryReader) add(effect Effect, err *fieldError) {
-	p := r.problem
-	p.Field, p.Reason, p.Effect = err.field, err.reason, effect
-	r.b.Problems = append(r.b.Problems, &p)
+func (p *part) add(effect Effect, err *fieldError) {
+	p.problems = append(p.problems, EntryError{Field: err.field, Reason: err.reason, Effect: effect})
 }
 
-func (r *entryReader) lost(err *fieldError) { r.add(EntryLost, err) }
+func (p *part) lost(err *fieldError) { p.add(EntryLost, err) }
 
-func (r *entryReader) note(reason string) { r.add(Noted, &fieldError{reason: reason}) }
+func (p *part) remark(reason string) { p.add(Noted, &fieldError{reason: reason}) }
 
 // noteIgnored remarks on members that this version does not know.
-func (r *entryReader) noteIgnored(d *decoder) {
+func (p *part) noteIgnored(d *decoder) {
 	if d.err == nil && d.ignored > 0 {
-		r.note("it has fields that this version does not know; they were ignored")
+		p.remark("it has fields that this version does not know; they were ignored")
 	}
 }
 
-func (r *entryReader) read(e *Entry) {
-	kind, rest := splitKey(e.Key)
-	d := &decoder{}
-	value := node{d: d, raw: e.Value}
+// load reads the value of a live entry.
+func (p *part) load(value node) {
+	kind, rest := splitKey(p.Key)
+	d := value.d
 	switch kind {
 	case KindChannel:
-		r.channel(rest, value)
+		p.readChannel(rest, value)
 		return
 	case KindPeer:
-		r.peer(rest, value)
+		p.readPeer(rest, value)
+	case KindSplice:
+		p.remark("a splice of this channel had begun: its funds may have moved to another funding output, which this backup does not recover; look at the funding transaction on the chain first")
+		return
+	case KindOlder:
+		return // backup.finish looks at it
 	case KindUnknown:
-		r.note("this version does not know the kind of this entry; it was ignored")
+		p.remark(fmt.Sprintf("this version does not know entries such as %s; it was ignored", shownKey(p.Key)))
 		return
 	default:
 		id, reason := parsePubKey(rest)
-		switch {
-		case reason != "":
+		if reason != "" {
 			d.fail("", "the key's node id is %s", reason)
-		case id != r.b.NodeID:
-			d.fail("", "the entry is of another node")
-		default:
-			r.nodeEntry(kind, value)
+			break
 		}
+		p.node = id
+		p.readNode(kind, value)
 	}
 	if d.err != nil {
-		r.lost(d.err)
+		p.lost(d.err)
 		return
 	}
-	r.noteIgnored(d)
+	p.noteIgnored(d)
 }
 
-func (r *entryReader) nodeEntry(kind Kind, value node) {
+func (p *part) readNode(kind Kind, value node) {
 	switch kind {
 	case KindNode:
-		r.node(value)
+		p.facts = readFacts(value)
 	case KindNodeState:
-		r.nodeState(value)
+		p.preimages = readPreimages(value)
 	case KindTracker:
-		r.tracker(value)
+		p.tracker = readTracker(value)
 	case KindAllowlist:
 		for _, item := range value.array(maxList) {
 			item.str()
@@ -128,49 +127,55 @@ func (r *entryReader) nodeEntry(kind Kind, value node) {
 	}
 }
 
-// node reads vls-persist's NodeEntry.
-func (r *entryReader) node(value node) {
+// nodeFacts are what a nodes/ entry says.
+type nodeFacts struct {
+	network string
+	style   uint8
+}
+
+// readFacts reads vls-persist's NodeEntry.
+func readFacts(value node) *nodeFacts {
 	o := value.object()
 	style := o.get("key_derivation_style").uint(math.MaxUint8)
 	network := o.get("network")
 	name := network.str()
 	o.done()
 	if value.d.err != nil {
-		return
+		return nil
 	}
 	if style == 0 {
-		value.d.fail("key_derivation_style", "0 is no key derivation")
-		return
+		value.d.fail("key_derivation_style", "0 is not a key derivation")
+		return nil
 	}
 	switch name {
 	case "bitcoin", "testnet", "testnet4", "signet", "regtest":
 	default:
-		network.fail("no network that this version knows")
-		return
+		network.fail("not a network that this version knows")
+		return nil
 	}
-	r.b.Network = name
-	r.b.KeyDerivationStyle = uint8(style)
+	return &nodeFacts{name, uint8(style)}
 }
 
-// nodeState takes the preimages out of vls-persist's NodeStateEntry. Invoices
+// readPreimages takes the preimages out of vls-persist's NodeStateEntry. Invoices
 // are private and stay unread.
-func (r *entryReader) nodeState(value node) {
+func readPreimages(value node) []Preimage {
 	o := value.object()
 	preimages := o.optional("preimages")
 	if preimages == nil {
-		return
+		return nil
 	}
 	var out []Preimage
 	for _, p := range preimages.array(maxList) {
 		out = append(out, p.bytes32())
 	}
-	if value.d.err == nil {
-		r.b.Preimages = out
+	if value.d.err != nil {
+		return nil
 	}
+	return out
 }
 
-// peer reads gl-client's PeerEntry.
-func (r *entryReader) peer(rest string, value node) {
+// readPeer reads gl-client's PeerEntry.
+func (p *part) readPeer(rest string, value node) {
 	d := value.d
 	id, reason := parsePubKey(rest)
 	if reason != "" {
@@ -183,23 +188,23 @@ func (r *entryReader) peer(rest string, value node) {
 	}
 	addr := o.get("addr")
 	direction := o.get("direction")
-	p := Peer{Addr: addr.str(), Direction: Direction(direction.str())}
+	peer := &Peer{Addr: addr.str(), Direction: Direction(direction.str())}
 	if features := o.optional("features"); features != nil {
-		p.Features = features.hex()
+		peer.Features = features.hex(nil)
 	}
 	o.done()
 	if d.err != nil {
 		return
 	}
-	if !printable(p.Addr) {
+	if !printable(peer.Addr) {
 		addr.fail("not an address")
 		return
 	}
-	if p.Direction != In && p.Direction != Out {
-		direction.fail(`neither "in" nor "out"`)
-		return
+	if peer.Direction != In && peer.Direction != Out {
+		// An address may work whoever dialled.
+		p.add(Noted, &fieldError{"direction", `neither "in" nor "out"`})
 	}
-	r.b.Peers[id] = p
+	p.peerID, p.peer = id, peer
 }
 
 func printable(addr string) bool {

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // FileSystem is what WriteFile needs of a file system; a test puts one in its
@@ -17,9 +16,9 @@ type FileSystem interface {
 	// links, or path itself where nothing is. It fails where anything else is
 	// there, and for a link to nothing.
 	Resolve(path string) (string, error)
-	// ReadFile reads a regular file of at most MaxSize bytes; a missing one is
-	// an error that matches fs.ErrNotExist.
-	ReadFile(path string) ([]byte, error)
+	// Open opens a regular file of at most MaxSize bytes; a missing one is an
+	// error that matches fs.ErrNotExist.
+	Open(path string) (io.ReadCloser, error)
 	// CreateTemp makes a new file of mode 0600 in dir; its name is prefix and
 	// something random.
 	CreateTemp(dir, prefix string) (File, error)
@@ -51,7 +50,7 @@ func (Disk) Resolve(path string) (string, error) {
 	case err != nil:
 		return "", err
 	case info.Mode()&fs.ModeSymlink != 0:
-		// To write beside the link would leave the file that it means as it is.
+		// To write next to the link would leave the file that it means as it is.
 		if path, err = filepath.EvalSymlinks(path); err != nil {
 			return "", fmt.Errorf("the symbolic link leads nowhere: %w", err)
 		}
@@ -65,8 +64,14 @@ func (Disk) Resolve(path string) (string, error) {
 	return path, nil
 }
 
-// ReadFile implements FileSystem.
-func (Disk) ReadFile(path string) ([]byte, error) { return readFile(path) }
+// Open implements FileSystem.
+func (Disk) Open(path string) (io.ReadCloser, error) {
+	f, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
 
 // CreateTemp implements FileSystem; os.CreateTemp's mode is 0600.
 func (Disk) CreateTemp(dir, prefix string) (File, error) {
@@ -97,18 +102,3 @@ func (Disk) Rename(from, to string) error { return os.Rename(from, to) }
 
 // Remove implements FileSystem.
 func (Disk) Remove(path string) error { return os.Remove(path) }
-
-// SyncDir implements FileSystem.
-func (Disk) SyncDir(dir string) error {
-	d, err := os.Open(filepath.Clean(dir))
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err = d.Sync(); errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
-		// Network and FUSE file systems have no such call for directories; there
-		// the rename is as durable as it can be.
-		return nil
-	}
-	return err
-}

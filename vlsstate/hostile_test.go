@@ -2,6 +2,8 @@ package vlsstate
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -48,27 +50,27 @@ func TestOneBadChannelAmongFiveIsNamedAndTheOthersAreRead(t *testing.T) {
 		field, reason   string
 		effect          Effect
 	}{
-		{"a point off the curve", `"` + key + `"`, offCurve, 0, "channel_setup.counterparty_points.payment_point", "no such point", EntryLost},
+		{"a point off the curve", `"` + key + `"`, offCurve, 0, "channel_setup.counterparty_points.payment_point", "not a point", EntryLost},
 		{"a key in capitals", `"` + key + `"`, `"` + strings.ToUpper(key) + `"`, 0, "channel_setup.counterparty_points.payment_point", "lower-case", EntryLost},
-		{"a delay of 17 bits", `"holder_selected_contest_delay": 6`, `"holder_selected_contest_delay": 65536`, 1, "channel_setup.holder_selected_contest_delay", "more than 65535", EntryLost},
-		{"a negative delay", `"holder_selected_contest_delay": 6`, `"holder_selected_contest_delay": -1`, 1, "channel_setup.holder_selected_contest_delay", "unsigned", EntryLost},
-		{"a delay as a float", `"holder_selected_contest_delay": 6`, `"holder_selected_contest_delay": 6.0`, 1, "channel_setup.holder_selected_contest_delay", "integer", EntryLost},
-		{"a delay as a string", `"holder_selected_contest_delay": 6`, `"holder_selected_contest_delay": "6"`, 1, "channel_setup.holder_selected_contest_delay", "integer", EntryLost},
-		{"two capacities", `"channel_value_satoshis": 600000`, `"channel_value_satoshis": 600001`, 0, "channel_value_satoshis", "channel_setup.channel_value_sat", EntryLost},
+		{"a delay of 17 bits", `"holder_selected_contest_delay": 6`, `"holder_selected_contest_delay": 65536`, 1, "channel_setup.holder_selected_contest_delay", "more than 65535", FieldLost},
+		{"a negative delay", `"holder_selected_contest_delay": 6`, `"holder_selected_contest_delay": -1`, 1, "channel_setup.holder_selected_contest_delay", "unsigned", FieldLost},
+		{"a delay as a float", `"holder_selected_contest_delay": 6`, `"holder_selected_contest_delay": 6.0`, 1, "channel_setup.holder_selected_contest_delay", "integer", FieldLost},
+		{"a delay as a string", `"holder_selected_contest_delay": 6`, `"holder_selected_contest_delay": "6"`, 1, "channel_setup.holder_selected_contest_delay", "integer", FieldLost},
+		{"two capacities", `"channel_value_satoshis": 600000`, `"channel_value_satoshis": 600001`, 0, "channel_value_satoshis", "channel_setup.channel_value_sat", Noted},
 		{"more bitcoin than there is", `"channel_value_sat": 600000`, `"channel_value_sat": 2100000000000001`, 0, "channel_setup.channel_value_sat", "more than 2100000000000000", EntryLost},
-		{"an unknown type", `"commitment_type": "AnchorsZeroFeeHtlc"`, `"commitment_type": "Taproot"`, 1, "channel_setup.commitment_type", "no known", EntryLost},
-		{"a push above the capacity", `"push_value_msat": 0`, `"push_value_msat": 600000001`, 1, "channel_setup.push_value_msat", "more than the channel", EntryLost},
+		{"an unknown type", `"commitment_type": "AnchorsZeroFeeHtlc"`, `"commitment_type": "Taproot"`, 1, "channel_setup.commitment_type", "not a known", EntryLost},
+		{"a push above the capacity", `"push_value_msat": 0`, `"push_value_msat": 600000001`, 1, "channel_setup.push_value_msat", "more than the channel", Noted},
 		{"no setup at all", `"channel_setup": {`, `"channel_set": {`, 1, "channel_setup", "missing", EntryLost},
 		{"the setup is a list", `"channel_setup": {`, `"channel_setup": [], "x": {`, 1, "channel_setup", "not an object", EntryLost},
 		{"a name twice", `"blockheight": null,`, `"blockheight": null, "blockheight": null,`, 1, "", "twice", EntryLost},
 		{"a txid too short", `"txid": "` + good.Channels[1].ID().String() + `"`, `"txid": "00"`, 0, "channel_setup.funding_outpoint.txid", "bytes", EntryLost},
 
 		{"no enforcement state", `"enforcement_state": {`, `"enforcement": {`, 1, "enforcement_state", "missing", StateLost},
-		{"commitment numbers of 49 bits", `"next_holder_commit_num": `, `"next_holder_commit_num": 28147497671065`, 1, "enforcement_state.next_holder_commit_num", "more than", StateLost},
-		{"a signature that is no DER", `"current_counterparty_signatures": [` + "\n" + `              "30`, `"current_counterparty_signatures": ["31`, 1, "enforcement_state.current_counterparty_signatures[0]", "DER", StateLost},
-		{"more than the channel holds", `"to_broadcaster_value_sat": `, `"to_broadcaster_value_sat": 9`, 2, "enforcement_state.current_counterparty_commit_info", "more than the channel", StateLost},
-		{"a commitment of the wrong side", `"is_counterparty_broadcaster": true`, `"is_counterparty_broadcaster": false`, 1, "enforcement_state.current_counterparty_commit_info.is_counterparty_broadcaster", "side", StateLost},
-		{"a secret in the wrong bucket", fmt.Sprint(good.Channels[0].State.Secrets[0].Index), fmt.Sprint(good.Channels[0].State.Secrets[0].Index - 1), 0, "enforcement_state.counterparty_secrets.old_secrets[0][1]", "bucket", StateLost},
+		{"commitment numbers of 49 bits", `"next_holder_commit_num": `, `"next_holder_commit_num": 28147497671065`, 1, "enforcement_state.next_holder_commit_num", "more than", FieldLost},
+		{"a signature that is no DER", `"current_counterparty_signatures": [` + "\n" + `              "30`, `"current_counterparty_signatures": ["31`, 1, "enforcement_state.current_counterparty_signatures[0]", "DER", FieldLost},
+		{"more than the channel holds", `"to_broadcaster_value_sat": `, `"to_broadcaster_value_sat": 9`, 2, "enforcement_state.current_counterparty_commit_info", "more than the channel", FieldLost},
+		{"a commitment of the wrong side", `"is_counterparty_broadcaster": true`, `"is_counterparty_broadcaster": false`, 1, "enforcement_state.current_counterparty_commit_info.is_counterparty_broadcaster", "side", FieldLost},
+		{"a secret in the wrong bucket", fmt.Sprint(good.Channels[0].State.Secrets[0].Index), fmt.Sprint(good.Channels[0].State.Secrets[0].Index - 1), 0, "enforcement_state.counterparty_secrets.old_secrets[0][1]", "bucket", FieldLost},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b, err := Parse([]byte(replaced(t, threePeers(t), c.old, c.repl, c.n)))
@@ -91,13 +93,29 @@ func TestOneBadChannelAmongFiveIsNamedAndTheOthersAreRead(t *testing.T) {
 				t.Errorf("%d channels, want %d", len(b.Channels), want)
 			}
 			for _, ch := range b.Channels {
-				bad := p.Channel != nil && ch.Key == *p.Channel
-				if bad == ch.Used() {
-					t.Errorf("channel %s: used %v, bad %v", ch.Key, ch.Used(), bad)
+				unread := p.Channel != nil && ch.Key == *p.Channel && ch.State.Lacks(stateField(p))
+				if ch.Key == *p.Channel && p.Effect >= FieldLost && !strings.HasPrefix(p.Field, "enforcement_state") {
+					if len(ch.State.Unread) > 0 || ch.LastKnownShare().From != channel.FromCommitment {
+						t.Errorf("a spare field costs the state: %+v", ch.State.Unread)
+					}
+					continue
+				}
+				if share := ch.LastKnownShare(); unread != (ch.Key == *p.Channel) || unread != (len(ch.State.Unread) > 0) ||
+					(share.From == channel.ShareUnknown) != (unread && p.Effect == StateLost) {
+					t.Errorf("channel %s: unread %v, share %+v", ch.Key, ch.State.Unread, share)
 				}
 			}
 		})
 	}
+}
+
+// stateField is the field of the state that a complaint is about.
+func stateField(p *EntryError) string {
+	name := strings.TrimPrefix(p.Field, "enforcement_state.")
+	if i := strings.IndexAny(name, ".["); i >= 0 {
+		name = name[:i]
+	}
+	return name
 }
 
 func TestBadEntriesOfOtherKindsCostNoChannel(t *testing.T) {
@@ -110,11 +128,11 @@ func TestBadEntriesOfOtherKindsCostNoChannel(t *testing.T) {
 		effect          Effect
 	}{
 		{"a peer of another key", `"peer_id": "0`, `"peer_id": "1`, KindPeer, "peer_id", EntryLost},
-		{"a direction that nobody has", `"direction": "out"`, `"direction": "sideways"`, KindPeer, "direction", EntryLost},
+		{"a direction that nobody has", `"direction": "out"`, `"direction": "sideways"`, KindPeer, "direction", Noted},
 		{"an address with an escape sequence", `"addr": "127.0.0.1:`, `"addr": "\u001b[2J127.0.0.1:`, KindPeer, "addr", EntryLost},
 		{"an unknown network", `"network": "regtest"`, `"network": "litecoin"`, KindNode, "network", EntryLost},
 		{"a tracker without height", `"height": 0,` + "\n" + `          "listeners"`, `"listeners"`, KindTracker, "height", EntryLost},
-		{"an entry of a later version", `"nodes/` + node + `": [`, `"splices/x": [0, {}], "nodes/` + node + `": [`, KindUnknown, "", Noted},
+		{"an entry of a later version", `"nodes/` + node + `": [`, `"swaps/x": [0, {}], "nodes/` + node + `": [`, KindUnknown, "", Noted},
 		{"a field of a later version", `"direction": "out"`, `"direction": "out", "hint": 1`, KindPeer, "", Noted},
 		{"another node's entry", `"allowlists/` + node, `"allowlists/` + good.Channels[0].Peer.String(), KindAllowlist, "", EntryLost},
 		{"a number that jq has rounded", "18446744073709551615", "18446744073709552000", KindNodeState, "", Noted},
@@ -229,11 +247,15 @@ func TestInputThatIsNoBackupIsToldWhatItIs(t *testing.T) {
 		{"SQLite", "SQLite format 3\x00" + string(random), failure.NotABackup, "SQLite"},
 		{"gzip", "\x1f\x8b\x08\x00" + string(random), failure.NotABackup, "gzip"},
 		{"UTF-16", "\xff\xfe{\x00}\x00", failure.NotABackup, "UTF-16"},
-		{"a byte order mark", "\xef\xbb\xbf" + genuine, failure.NotABackup, "byte order mark"},
+		{"UTF-32", "\xff\xfe\x00\x00{\x00\x00\x00}\x00\x00\x00", failure.NotABackup, "UTF-32"},
+		{"a backup in UTF-32", string(utf32Text([]byte(genuine), binary.LittleEndian, true)), failure.NotABackup, "signer backup as UTF-32"},
+		{"a backup in base64", base64.StdEncoding.EncodeToString([]byte(genuine)), failure.NotABackup, "signer backup as base64"},
+		{"a database in base64", base64.StdEncoding.EncodeToString([]byte("SQLite format 3\x00" + string(random))), failure.NotABackup, "SQLite"},
+		{"base64 of something", base64.StdEncoding.EncodeToString(random[:200]), failure.NotABackup, "base64"},
 		{"a vlsd dump", "channel/02aa/03bb = {} @ 1\n", failure.NotABackup, "vlsd"},
 		{"text", "hello\n", failure.NotABackup, "text"},
 		{"an SCB list", `{"scb": ["00"]}`, failure.NotABackup, "static channel backups"},
-		{"a bare signer state", string(load(t, filepath.Join(corpus, "closed-one", "signer_state.json"))), failure.NotABackup, "bare signer state"},
+		{"a bare signer state", string(load(t, filepath.Join(corpus, "closed-one", "signer_state.json"))), failure.NotABackup, "only the signer state"},
 		{"Greenlight's conversion", string(load(t, filepath.Join(corpus, "used-both-ways", "glclient-convert.json"))), failure.NotABackup, "conversion"},
 		{"Greenlight's inspection", string(load(t, filepath.Join(corpus, "used-both-ways", "glclient-inspect.json"))), failure.NotABackup, "list"},
 		{"a list", `[1, 2]`, failure.NotABackup, "list"},
@@ -245,13 +267,11 @@ func TestInputThatIsNoBackupIsToldWhatItIs(t *testing.T) {
 		{"a backup and more", genuine + "x", failure.NotABackup, "more text"},
 		{"a text version", `{"version": "1"}`, failure.NotABackup, "field version"},
 		{"a later version", `{"version": 2, "new_field": 1}`, failure.UnsupportedVersion, "version 2"},
-		{"an unknown top-level field", replaced(t, genuine, `"version": 1,`, `"version": 1, "peers": [],`, 0), failure.NotABackup, "1 fields"},
-		{"an unknown field in state", replaced(t, genuine, `"state": {`, `"state": {"a": 1, "b": 2,`, 0), failure.NotABackup, "2 fields"},
-		{"no time", replaced(t, genuine, `"created_at"`, `"created"`, 0), failure.NotABackup, "created_at"},
-		{"a bad time", replaced(t, genuine, `"created_at": "20`, `"created_at": "`, 0), failure.NotABackup, "created_at"},
+		{"an unknown top-level field", replaced(t, genuine, `"version": 1,`, `"version": 1, "peers": [],`, 0), failure.NotABackup, "the field peers:"},
+		{"an unknown field in state", replaced(t, genuine, `"state": {`, `"state": {"a": 1, "b": 2,`, 0), failure.NotABackup, "the field state.a, state.b:"},
+		{"another name", replaced(t, genuine, `"created_at"`, `"created"`, 0), failure.NotABackup, "the field created:"},
+		{"a name that is none", replaced(t, genuine, `"version": 1,`, `"version": 1, "My Note": [],`, 0), failure.NotABackup, "not printed"},
 		{"a node id off the curve", replaced(t, genuine, `"node_id": "0`, `"node_id": "1`, 0), failure.NotABackup, "node_id"},
-		{"no updates", replaced(t, genuine, `"updates": 1`, `"updates": 0`, 0), failure.NotABackup, "strategy.periodic.updates"},
-		{"an unknown strategy", replaced(t, genuine, `"periodic": {`, `"hourly": {`, 0), failure.NotABackup, "strategy"},
 		{"a field twice", replaced(t, genuine, `"version": 1,`, `"version": 1, "version": 1,`, 0), failure.NotABackup, "twice"},
 		{"LDK's keys", replaced(t, genuine, `"key_derivation_style": 1`, `"key_derivation_style": 2`, 0), failure.UnsupportedKeyDerivation, "style 2"},
 		{"nesting without end", strings.Repeat("[", 1<<20), failure.NotABackup, "too deeply"},
@@ -297,18 +317,26 @@ func TestNoErrorEchoesTheFile(t *testing.T) {
 	}
 }
 
-// endless is a reader that never ends and counts what was taken.
+// endless is a file of one string that never ends.
 type endless struct{ taken int64 }
 
 func (e *endless) Read(p []byte) (int, error) {
+	n := 0
+	if e.taken == 0 {
+		n = copy(p, `{"x":"`)
+	}
+	for i := n; i < len(p); i++ {
+		p[i] = 'a'
+	}
 	e.taken += int64(len(p))
 	return len(p), nil
 }
 
 func TestNoMoreThanTheCapIsRead(t *testing.T) {
 	src := &endless{}
-	_, err := Read(src)
-	if failure.NameOf(err) != failure.BackupTooLarge || src.taken > 2*MaxSize {
+	in := newInput(src)
+	in.source.left = 1 << 20
+	if _, err := in.backup(); failure.NameOf(err) != failure.BackupTooLarge || src.taken > 2<<20 {
 		t.Errorf("%v after %d bytes", err, src.taken)
 	}
 	path := filepath.Join(t.TempDir(), "huge")
@@ -327,7 +355,7 @@ func TestNoMoreThanTheCapIsRead(t *testing.T) {
 func TestWhatIsNoRegularFileIsRefusedWithoutOpeningIt(t *testing.T) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+	if err := mkfifo(pipe); err != nil {
 		t.Skip(err)
 	}
 	for _, path := range []string{dir, pipe, filepath.Join(dir, "missing")} {
@@ -386,8 +414,9 @@ func TestSecretsFollowTheBucketsOfBOLT3(t *testing.T) {
 		{"50 buckets", `{"old_secrets":[` + strings.TrimSuffix(strings.Repeat(fmt.Sprintf("[%s,%d],", zeros, uint64(top)+1), 50), ",") + `]}`, nil, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := &decoder{}
-			got := readSecrets(&node{d: d, raw: []byte(c.json)})
+			n := decodeText([]byte(c.json))
+			d := n.d
+			got := readSecrets(n)
 			if (d.err != nil) != c.bad {
 				t.Fatalf("complaint %v", d.err)
 			}

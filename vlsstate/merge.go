@@ -44,6 +44,7 @@ func Merge(inputs ...*Backup) (*Backup, error) {
 		}
 	}
 	m.mend(out.NodeID)
+	m.addMarks()
 	slices.SortFunc(m.list, func(a, b located) int { return strings.Compare(a.Key, b.Key) })
 	for i := range m.list {
 		m.list[i].position = i + 1
@@ -84,20 +85,18 @@ func (e *Entry) same(other *Entry) bool {
 
 // What a merge has to say of an entry.
 const (
-	conflictReason = "two inputs hold it with one version and different values; the first was kept"
-	mendedReason   = "its newest version cannot be read, and an older one was taken from another input"
+	conflictReason = "two inputs hold the same version of it with different values; the first was kept"
+	olderReason    = "its newest version could not be read and was replaced by an older one: this channel is older than the file"
+	mendedReason   = "its newest version cannot be read; an older one was taken from another input"
 	deletedReason  = "one input holds the channel, another says that the signer deleted it; it was left out"
-	resetReason    = "another input holds it with higher commitment numbers, but not with a higher version: the versions were reset, or a file was changed"
+	resetReason    = "another input holds it with higher commitment numbers, but not with a higher version: either the versions were reset, or a file was changed"
 )
 
 func noteOf(e *Entry) string {
-	if len(e.Value) == 0 {
+	if allIntegers(e.Value) {
 		return ""
 	}
-	if _, exact, err := canonical(e.Value); err == nil && !exact {
-		return inexact
-	}
-	return ""
+	return inexact
 }
 
 // outcome is what became of one entry in a merge.
@@ -117,6 +116,8 @@ type merger struct {
 	beaten  map[string][]Entry
 	remarks []remark
 	said    map[remark]bool
+	// marks are entries to add for channels of which an older entry was taken.
+	marks []Entry
 }
 
 // remark is something to say of an entry once all are loaded.
@@ -166,6 +167,9 @@ func (m *merger) beat(e *Entry) {
 func (m *merger) mend(node channel.PubKey) {
 	for key, beaten := range m.beaten {
 		winner := &m.list[m.at[key]]
+		if k, _ := splitKey(key); k == KindOlder {
+			continue
+		}
 		if winner.Tombstone() {
 			if slices.ContainsFunc(beaten, func(e Entry) bool { return e.recoverable() }) {
 				m.say(key, deletedReason, Noted)
@@ -173,18 +177,67 @@ func (m *merger) mend(node channel.PubKey) {
 			continue
 		}
 		effect := effectOf(node, &winner.Entry)
-		if effect == Noted {
+		if effect >= FieldLost {
+			// The newest with one field less tells more than an older one.
 			continue
 		}
+		damaged := winner.Version
 		slices.SortStableFunc(beaten, func(a, b Entry) int { return cmp.Compare(b.Version, a.Version) })
 		for i := range beaten {
 			if better := effectOf(node, &beaten[i]); better > effect {
 				effect = better
 				winner.Entry, winner.note = beaten[i], noteOf(&beaten[i])
-				m.say(key, mendedReason, OlderTaken)
+				m.mended(key, damaged)
 			}
 		}
 	}
+}
+
+// mended remarks on an entry that gave way to an older one, for a channel with a
+// mark that stays in the file.
+func (m *merger) mended(key string, damaged uint64) {
+	kind, rest := splitKey(key)
+	if kind != KindChannel {
+		m.say(key, mendedReason, OlderTaken)
+		return
+	}
+	m.marks = append(m.marks, Entry{Key: markKey(rest), Version: damaged, Value: []byte(markValue)})
+}
+
+// markKey is the key of the mark for a channels/ entry. Greenlight's reader
+// ignores it.
+func markKey(rest string) string { return string(KindOlder) + "/" + rest }
+
+const markValue = `"glrecover took an older entry: the one of this version was damaged"`
+
+func (m *merger) addMarks() {
+	for _, e := range m.marks {
+		m.add(located{Entry: e})
+	}
+}
+
+// readMarks complains of the channels that are older than the file, and drops
+// the marks of those that are not any more.
+func (b *Backup) readMarks() {
+	all := b.Entries
+	if !slices.ContainsFunc(all, func(e Entry) bool { return e.Kind() == KindOlder }) {
+		return
+	}
+	b.Entries = slices.DeleteFunc(slices.Clone(all), func(e Entry) bool {
+		kind, rest := splitKey(e.Key)
+		if kind != KindOlder {
+			return false
+		}
+		key := string(KindChannel) + "/" + rest
+		at, found := all.find(key)
+		if !found || all[at].Tombstone() || all[at].Version >= e.Version {
+			return true
+		}
+		p := problemAt(key, at+1)
+		p.Reason, p.Effect = olderReason, OlderTaken
+		b.Problems = append(b.Problems, &p)
+		return false
+	})
 }
 
 func (m *merger) say(key, reason string, effect Effect) {
@@ -196,10 +249,10 @@ func (m *merger) say(key, reason string, effect Effect) {
 
 // effectOf is the worst that reading an entry's value alone says of it.
 func effectOf(node channel.PubKey, e *Entry) Effect {
+	var w worker
 	b := &Backup{NodeID: node}
 	b.makeMaps()
-	r := entryReader{b: b, problem: problemAt(e.Key, 0)}
-	r.read(e)
+	b.take(w.again(located{Entry: *e}))
 	worst := Noted
 	for _, p := range b.Problems {
 		worst = min(worst, p.Effect)

@@ -53,7 +53,7 @@ func TestADamagedCopyCostsNoChannelOfWhichAWholeOneIsAtHand(t *testing.T) {
 		effect          Effect
 	}{
 		{"its setup", `"revocation_basepoint":"0`, `"revocation_basepoint":"f`, EntryLost},
-		{"its state", `"channel_closed":false`, `"channel_closed":0`, StateLost},
+		{"its state", `"enforcement_state":{`, `"enforcement_state":0,"x":{`, StateLost},
 	} {
 		damaged := with(t, whole, at, version+1, c.old, c.repl)
 		if len(damaged.Problems) != 1 || damaged.Problems[0].Effect != c.effect {
@@ -68,12 +68,28 @@ func TestADamagedCopyCostsNoChannelOfWhichAWholeOneIsAtHand(t *testing.T) {
 			if !reflect.DeepEqual(got.Channels, whole.Channels) || !got.Entries[at].same(&whole.Entries[at]) {
 				t.Errorf("%s: not the newest whole state", c.name)
 			}
-			if len(got.Problems) != 1 || got.Problems[0].Reason != mendedReason || got.Problems[0].Effect != OlderTaken {
+			marked := func(b *Backup) bool {
+				return len(b.Problems) == 1 && b.Problems[0].Reason == olderReason && b.Problems[0].Effect == OlderTaken && b.Problems[0].Channel != nil
+			}
+			if !marked(got) {
 				t.Errorf("%s: problems %v", c.name, got.Problems)
 			}
-			// A merge of the merge still says so.
-			if got, err = Merge(older, got); err != nil || len(got.Problems) != 1 || got.Problems[0].Reason != mendedReason {
-				t.Errorf("%s: merged again: problems %v (%v)", c.name, got.Problems, err)
+			// A merge of the merge still says so, and so does what is written.
+			if again, err := Merge(older, got); err != nil || !marked(again) {
+				t.Errorf("%s: merged again: problems %v (%v)", c.name, again.Problems, err)
+			}
+			raw, err := Encode(got)
+			if err != nil {
+				t.Fatal(err)
+			}
+			written, err := Parse(raw)
+			if err != nil || !marked(written) || !reflect.DeepEqual(written.Channels, whole.Channels) {
+				t.Errorf("%s: written: problems %v (%v)", c.name, written.Problems, err)
+			}
+			// A whole entry of that version or a later one takes the mark away.
+			mended, err := Merge(written, with(t, whole, at, version+1, `"channel_closed":false`, `"channel_closed":false`))
+			if err != nil || len(mended.Problems) != 0 || mended.Entries.Get(markKey(strings.TrimPrefix(whole.Entries[at].Key, "channels/"))) != nil {
+				t.Errorf("%s: mended: problems %v (%v)", c.name, mended.Problems, err)
 			}
 		}
 		// Without a whole one the damaged one stays, with its complaint.
@@ -180,9 +196,18 @@ func TestWhatIsWrittenMustNotLoseWhatIsThere(t *testing.T) {
 	}
 }
 
-func TestABackupWithAByteOrderMarkIsToldSo(t *testing.T) {
-	text := append([]byte("\ufeff"), load(t, filepath.Join(corpus, "used-both-ways", "backup.json"))...)
-	if _, err := ParseAny(text); failure.NameOf(err) != failure.NotABackup || !strings.Contains(err.Error(), "byte order mark") {
-		t.Error(err)
+func TestAByteOrderMarkAndOtherLineEndsAreAccepted(t *testing.T) {
+	text := load(t, filepath.Join(corpus, "used-both-ways", "backup.json"))
+	want := parsed(t, filepath.Join(corpus, "used-both-ways", "backup.json"))
+	for name, changed := range map[string][]byte{
+		"a mark":          append([]byte(mark), text...),
+		"a mark in a row": slices.Concat([]byte(mark), text, []byte(mark), text),
+		"CR LF":           bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")),
+		"CR":              bytes.ReplaceAll(text, []byte("\n"), []byte("\r")),
+	} {
+		got, err := ParseAny(changed)
+		if err != nil || len(got.Problems) != 0 || !reflect.DeepEqual(got.Channels, want.Channels) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/glrecover/glrecover/failure"
@@ -65,7 +65,7 @@ func (p *powerless) change(f func(dir map[string]*inode)) {
 
 func (p *powerless) Resolve(path string) (string, error) { return path, p.step() }
 
-func (p *powerless) ReadFile(path string) ([]byte, error) {
+func (p *powerless) Open(path string) (io.ReadCloser, error) {
 	if err := p.step(); err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (p *powerless) ReadFile(path string) ([]byte, error) {
 	if !ok {
 		return nil, fs.ErrNotExist
 	}
-	return f.cached, nil
+	return io.NopCloser(bytes.NewReader(f.cached)), nil
 }
 
 func (p *powerless) CreateTemp(dir, prefix string) (File, error) {
@@ -309,7 +309,7 @@ func TestAStateThatLacksAChannelIsOlder(t *testing.T) {
 		t.Errorf("a channel missing: %v", err)
 	}
 	lacking.Entries = append(lacking.Entries, Entry{Key: dropped.Key, Version: TombstoneVersion, Value: []byte("null")})
-	sortEntries(lacking.Entries)
+	lacking.Entries.Sort()
 	if err := WriteFile(path, &lacking, WriteOptions{}); err != nil {
 		t.Errorf("a channel deleted by its signer: %v", err)
 	}
@@ -396,7 +396,7 @@ func TestWhatIsNoRegularFileIsNeverReplaced(t *testing.T) {
 	_, newer, _, _ := twoStates(t)
 	dir := t.TempDir()
 	pipe, link := filepath.Join(dir, "pipe"), filepath.Join(dir, "link")
-	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Symlink(pipe, link)); err != nil {
+	if err := errors.Join(mkfifo(pipe), os.Symlink(pipe, link)); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{dir, pipe, link} {

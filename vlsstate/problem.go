@@ -14,9 +14,12 @@ const (
 	// EntryLost: the entry could not be used at all. A channel is not in
 	// Backup.Channels, a peer not in Backup.Peers.
 	EntryLost Effect = iota
-	// StateLost: the channel is in Backup.Channels with a zero State; its
+	// StateLost: the channel is in Backup.Channels with an empty State; its
 	// static part is good, so it is still recoverable.
 	StateLost
+	// FieldLost: one field of the channel's State could not be read; State.Unread
+	// names it, and what depends on it is empty. All else is there.
+	FieldLost
 	// OlderTaken: of several inputs an older one was taken, because the newest
 	// cannot be read or what is newer cannot be told: the entry is whole and may
 	// be out of date.
@@ -32,6 +35,8 @@ func (e Effect) String() string {
 		return "entry_lost"
 	case StateLost:
 		return "state_lost"
+	case FieldLost:
+		return "field_lost"
 	case OlderTaken:
 		return "older_taken"
 	case Noted:
@@ -51,7 +56,14 @@ const (
 	KindTracker   Kind = "trackers"
 	KindPeer      Kind = "peers"
 	KindChannel   Kind = "channels"
-	// KindUnknown stands for every other kind; its name is not echoed.
+	// KindSplice holds a session of a splice, from a later signer.
+	KindSplice Kind = "splices"
+	// KindOlder holds a mark of this program: the channel's entry is older than the
+	// file, because the newer one was damaged.
+	KindOlder Kind = "older"
+	// KindFile stands for what is around the entries.
+	KindFile Kind = "file"
+	// KindUnknown stands for every other kind.
 	KindUnknown Kind = "unknown"
 )
 
@@ -80,21 +92,26 @@ type EntryError struct {
 	merged bool
 }
 
-// Error returns one line: which entry, which field, why, and what it costs.
-func (e *EntryError) Error() string {
-	var what string
+// Where names the entry: its channel, its peer, or its place in the file.
+func (e *EntryError) Where() string {
 	switch {
 	case e.Channel != nil:
-		what = fmt.Sprintf("channel %s", e.Channel)
+		return fmt.Sprintf("channel %s", e.Channel)
 	case e.Peer != nil:
-		what = fmt.Sprintf("peer %s", e.Peer)
+		return fmt.Sprintf("peer %s", e.Peer)
+	case e.Kind == KindFile:
+		return "the file"
 	case e.Kind == KindUnknown && e.Position == 0:
-		what = "the input"
+		return "the input"
 	case e.Position == 0:
-		what = fmt.Sprintf("%s entry", e.Kind)
-	default:
-		what = fmt.Sprintf("%s entry (number %d in the file)", e.Kind, e.Position)
+		return fmt.Sprintf("%s entry", e.Kind)
 	}
+	return fmt.Sprintf("%s entry (number %d in the file)", e.Kind, e.Position)
+}
+
+// Error returns one line: which entry, which field, why, and what it costs.
+func (e *EntryError) Error() string {
+	what := e.Where()
 	if e.Field != "" {
 		what += ", field " + e.Field
 	}

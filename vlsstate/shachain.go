@@ -16,17 +16,18 @@ const (
 // readSecrets reads vls-core's CounterpartyCommitmentSecrets: a list of
 // [32 byte values, index] in bucket order, where bucket is the number of
 // trailing zero bits of the index (BOLT 3). Empty buckets may only trail; they
-// are dropped. nil stays nil.
-func readSecrets(n *node) []channel.Secret {
-	if n == nil {
-		return nil
-	}
+// are dropped.
+func readSecrets(n node) []channel.Secret {
 	o := n.object()
 	list := o.get("old_secrets")
 	o.done()
 	var out []channel.Secret
 	empty := false
-	for i, item := range list.array(maxBuckets) {
+	items := list.array(maxBuckets)
+	if len(items) > 0 {
+		out = make([]channel.Secret, 0, len(items))
+	}
+	for i, item := range items {
 		pair := item.tuple(2)
 		s := channel.Secret{Secret: pair[0].bytes32(), Index: pair[1].uint(emptyIndex)}
 		if n.d.err != nil {
@@ -45,6 +46,9 @@ func readSecrets(n *node) []channel.Secret {
 			out = append(out, s)
 		}
 	}
+	if len(out) == 0 {
+		return nil
+	}
 	return out
 }
 
@@ -57,12 +61,15 @@ func secretsFit(s *channel.State) bool {
 	if len(s.Secrets) == 0 {
 		return true
 	}
-	if s.NextCounterpartyRevokeNum == 0 {
-		return false
-	}
-	lowest := s.Secrets[0].Index
-	for _, secret := range s.Secrets {
+	return s.NextCounterpartyRevokeNum == revokedBy(s.Secrets)
+}
+
+// revokedBy is how many commitments are revoked, by the lowest index of the
+// secrets.
+func revokedBy(secrets []channel.Secret) uint64 {
+	lowest := uint64(emptyIndex)
+	for _, secret := range secrets {
 		lowest = min(lowest, secret.Index)
 	}
-	return lowest == channel.ShachainIndex(s.NextCounterpartyRevokeNum-1)
+	return emptyIndex - lowest
 }

@@ -6,17 +6,25 @@ import (
 	"github.com/btcsuite/btcd/wire"
 )
 
-// tracker takes heights out of vls-persist's ChainTrackerEntry. Its listeners
+// trackerFacts are what a trackers/ entry says.
+type trackerFacts struct {
+	height  uint32
+	heights map[wire.OutPoint]Heights
+}
+
+// readTracker takes heights out of vls-persist's ChainTrackerEntry. Its listeners
 // are a list of [outpoint, [monitor state, watches]].
-func (r *entryReader) tracker(value node) {
+func readTracker(value node) *trackerFacts {
 	o := value.object()
-	height := uint32(o.get("height").uint(math.MaxUint32))
-	heights := make(map[wire.OutPoint]Heights)
+	t := &trackerFacts{
+		height:  uint32(o.get("height").uint(math.MaxUint32)),
+		heights: make(map[wire.OutPoint]Heights),
+	}
 	for _, listener := range o.get("listeners").array(maxList) {
 		pair := listener.tuple(2)
 		funding := pair[0].outPoint()
 		state := pair[1].tuple(2)[0].object()
-		heights[funding] = Heights{
+		t.heights[funding] = Heights{
 			Funding:            state.height("funding_height"),
 			FundingDoubleSpent: state.height("funding_double_spent_height"),
 			MutualClose:        state.height("mutual_closing_height"),
@@ -25,10 +33,10 @@ func (r *entryReader) tracker(value node) {
 			OurOutputSwept:     state.height("our_output_swept_height"),
 		}
 	}
-	if value.d.err == nil {
-		r.b.TrackerHeight = height
-		r.b.Heights = heights
+	if value.d.err != nil {
+		return nil
 	}
+	return t
 }
 
 // outPoint reads an outpoint whose txid is in internal byte order (vls-core

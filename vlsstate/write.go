@@ -1,9 +1,11 @@
 package vlsstate
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 
@@ -38,14 +40,9 @@ func WriteFile(path string, b *Backup, opts WriteOptions) error {
 	if disk == nil {
 		disk = Disk{}
 	}
-	data, err := Encode(b)
+	fresh, err := readBack(path, b)
 	if err != nil {
 		return err
-	}
-	// Entries that cannot be read again must not take the place of a good file.
-	fresh, err := Parse(data)
-	if err != nil {
-		return notWritten(path, err)
 	}
 	place, err := disk.Resolve(path)
 	if err != nil {
@@ -56,26 +53,51 @@ func WriteFile(path string, b *Backup, opts WriteOptions) error {
 			return err
 		}
 	}
-	if err := replace(disk, place, data); err != nil {
+	if err := replace(disk, place, b); err != nil {
 		return notWritten(path, err)
 	}
 	return nil
 }
 
+// readBack reads what would be written: entries that cannot be read again must
+// not take the place of a good file.
+func readBack(path string, b *Backup) (*Backup, error) {
+	r, w := io.Pipe()
+	encoded := make(chan error, 1)
+	go func() {
+		err := EncodeTo(w, b)
+		w.CloseWithError(err)
+		encoded <- err
+	}()
+	fresh, err := Read(r)
+	r.CloseWithError(errReadBack)
+	if failed := <-encoded; failed != nil && !errors.Is(failed, errReadBack) {
+		return nil, failed
+	}
+	if err != nil {
+		return nil, notWritten(path, err)
+	}
+	return fresh, nil
+}
+
+// errReadBack ends the writing of what cannot be read.
+var errReadBack = errors.New("reading it back failed")
+
 // checkOld refuses to lose what the file at path knows. fresh is b as it reads
 // once it is written: without tombstones.
 func checkOld(disk FileSystem, path string, b, fresh *Backup) error {
-	const do = "Write to another path, or ask for the replacement"
-	data, err := disk.ReadFile(path)
+	const do = "Write to another path, or ask for the file to be replaced"
+	f, err := disk.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	old, err := Parse(data)
+	defer f.Close()
+	old, err := Read(f)
 	if err != nil {
-		return failure.New(failure.NotABackup, do, "the file at %s is there and is no readable backup", path).Wrap(err)
+		return failure.New(failure.NotABackup, do, "the file at %s exists and is not a readable backup", path).Wrap(err)
 	}
 	if old.NodeID != b.NodeID {
 		return failure.New(failure.WrongNode, do, "the file at %s is the backup of node %s, the new state is of node %s",
@@ -108,6 +130,9 @@ type comparison struct {
 // loses reports whether the old entry would be lost by writing mine in its
 // place.
 func (c *comparison) loses(old, mine *Entry) bool {
+	if old.Kind() == KindOlder {
+		return false // what it marks is compared itself
+	}
 	if mine == nil {
 		return true
 	}
@@ -148,7 +173,7 @@ func effectAt(m map[string]Effect, key string) Effect {
 // tempPrefix is how the temporary files for path begin.
 func tempPrefix(path string) string { return "." + filepath.Base(path) + ".glrecover-" }
 
-func replace(disk FileSystem, path string, data []byte) error {
+func replace(disk FileSystem, path string, b *Backup) error {
 	dir := filepath.Dir(path)
 	leftovers, err := disk.List(dir, tempPrefix(path))
 	if err != nil {
@@ -163,7 +188,7 @@ func replace(disk FileSystem, path string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := fill(tmp, data); err != nil {
+	if err := fill(tmp, b); err != nil {
 		return errors.Join(err, disk.Remove(tmp.Name()))
 	}
 	if err := disk.Rename(tmp.Name(), path); err != nil {
@@ -172,8 +197,12 @@ func replace(disk FileSystem, path string, data []byte) error {
 	return disk.SyncDir(dir)
 }
 
-func fill(f File, data []byte) error {
-	_, err := f.Write(data)
+func fill(f File, b *Backup) error {
+	w := bufio.NewWriterSize(f, 1<<20)
+	err := EncodeTo(w, b)
+	if err == nil {
+		err = w.Flush()
+	}
 	if err == nil {
 		err = f.Sync()
 	}

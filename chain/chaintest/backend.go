@@ -91,8 +91,7 @@ func (d *door) Block(ctx context.Context, height uint32) (*chain.Block, error) {
 	case height < d.c.pruned:
 		return nil, fmt.Errorf("height %d: %w", height, chain.ErrPruned)
 	}
-	b := d.c.blocks[height]
-	return &chain.Block{Height: height, Hash: b.BlockHash(), Msg: b}, nil
+	return d.c.raw(height), nil
 }
 
 func (d *door) info(ctx context.Context) (chain.Info, error) {
@@ -151,16 +150,16 @@ func (b *Backend) SendRaw(ctx context.Context, tx *wire.MsgTx, _ bool) error {
 		}
 	}
 	b.c.mu.Lock()
+	defer b.c.mu.Unlock()
+	id := tx.TxHash()
 	for _, block := range b.c.blocks {
 		for _, known := range block.Transactions {
-			if known.TxHash() == tx.TxHash() {
-				b.c.mu.Unlock()
+			if known.TxHash() == id {
 				return nil
 			}
 		}
 	}
-	b.c.mu.Unlock()
-	b.c.AddMempool(tx)
+	b.c.addMempool(tx)
 	return nil
 }
 
@@ -213,7 +212,7 @@ func (n *Node) BlockHash(ctx context.Context, height uint32) (chainhash.Hash, er
 }
 
 // TxOut implements chain.Node.
-func (n *Node) TxOut(ctx context.Context, op wire.OutPoint, mempool bool) (*chain.Unspent, error) {
+func (n *Node) TxOut(ctx context.Context, op wire.OutPoint, mempool bool) (*chain.UTXO, error) {
 	if err := n.up(ctx); err != nil {
 		return nil, err
 	}
@@ -224,12 +223,12 @@ func (n *Node) TxOut(ctx context.Context, op wire.OutPoint, mempool bool) (*chai
 		return nil, nil
 	}
 	tip := len(n.c.blocks) - 1
-	u := &chain.Unspent{
+	u := &chain.UTXO{
 		TxOut:     chain.TxOut{ValueSat: uint64(out.Value), Script: out.PkScript},
 		BestBlock: n.c.blocks[tip].BlockHash(),
 	}
 	if height >= 0 {
-		u.Confirmations = uint32(tip - height + 1)
+		u.Confirmations = tip - height + 1
 	}
 	return u, nil
 }

@@ -1,9 +1,13 @@
 package chaintest
 
 import (
+	"bytes"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/btcsuite/btcd/blockchain"
+	"github.com/btcsuite/btcd/btcutil"
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
 	"github.com/btcsuite/btcd/wire"
 
@@ -20,6 +24,17 @@ type Chain struct {
 	pruned  uint32 // blocks below are gone
 	now     time.Time
 	unique  uint32
+
+	// paid are the transactions of Pay.
+	paid map[chainhash.Hash]bool
+	// What the blocks hold.
+	made  map[chainhash.Hash]madeAt
+	spent map[wire.OutPoint]int // the height that spends it
+}
+
+type madeAt struct {
+	tx     *wire.MsgTx
+	height int
 }
 
 // Interval is the time between two blocks unless SetTime intervenes.
@@ -28,7 +43,7 @@ const Interval = 10 * time.Minute
 // New makes a chain of bitcoind's name ("regtest") with a genesis block of the
 // given time.
 func New(name string, genesis time.Time) *Chain {
-	c := &Chain{name: name, now: genesis}
+	c := &Chain{name: name, now: genesis, paid: map[chainhash.Hash]bool{}, made: map[chainhash.Hash]madeAt{}, spent: map[wire.OutPoint]int{}}
 	c.mine(nil)
 	return c
 }
@@ -47,18 +62,21 @@ func (c *Chain) SetTime(t time.Time) {
 	c.now = t
 }
 
-// Mine adds a block with these transactions; the mempool forgets them and what
-// conflicts with them.
+// Mine adds a block with these transactions, less those that no chain can have
+// here; the mempool forgets them and what conflicts with them.
 func (c *Chain) Mine(txs ...*wire.MsgTx) *chain.Block {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.mine(txs)
 }
 
-// MineN adds n blocks without transactions of interest.
+// MineN adds n blocks without transactions of interest; nobody sees some of them
+// alone.
 func (c *Chain) MineN(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for range n {
-		c.Mine()
+		c.mine(nil)
 	}
 }
 
@@ -83,11 +101,47 @@ func (c *Chain) mine(txs []*wire.MsgTx) *chain.Block {
 	coinbase.AddTxOut(wire.NewTxOut(50e8, []byte{0x51}))
 	_ = block.AddTransaction(coinbase)
 	for _, tx := range txs {
-		_ = block.AddTransaction(tx)
+		if !c.orphan(tx, block.Transactions) {
+			_ = block.AddTransaction(tx)
+		}
 		c.forget(tx)
 	}
+	inBlock := make([]*btcutil.Tx, len(block.Transactions))
+	for i, tx := range block.Transactions {
+		inBlock[i] = btcutil.NewTx(tx)
+	}
+	block.Header.MerkleRoot = blockchain.CalcMerkleRoot(inBlock, false)
+	for _, tx := range block.Transactions {
+		c.made[tx.TxHash()] = madeAt{tx, int(height)}
+		for _, in := range tx.TxIn {
+			c.spent[in.PreviousOutPoint] = int(height)
+		}
+	}
 	c.blocks = append(c.blocks, block)
-	return &chain.Block{Height: height, Hash: block.BlockHash(), Msg: block}
+	return c.raw(height)
+}
+
+// orphan reports whether tx spends an output of Pay that neither a block nor one
+// of others makes: no chain has it.
+func (c *Chain) orphan(tx *wire.MsgTx, others []*wire.MsgTx) bool {
+	for _, in := range tx.TxIn {
+		from := in.PreviousOutPoint.Hash
+		if _, made := c.made[from]; made || !c.paid[from] {
+			continue
+		}
+		if !slices.ContainsFunc(others, func(o *wire.MsgTx) bool { return o.TxHash() == from }) {
+			return true
+		}
+	}
+	return false
+}
+
+// raw is the block at a height as a backend gives it.
+func (c *Chain) raw(height uint32) *chain.Block {
+	b := c.blocks[height]
+	var raw bytes.Buffer
+	_ = b.Serialize(&raw) // a buffer takes everything
+	return &chain.Block{Height: height, Hash: b.BlockHash(), Raw: raw.Bytes()}
 }
 
 // forget removes tx and what conflicts with it from the mempool.
@@ -116,12 +170,26 @@ func (c *Chain) Reorg(depth int, keep bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cut := len(c.blocks) - depth
+	var back []*wire.MsgTx
 	for _, b := range c.blocks[cut:] {
+		for _, tx := range b.Transactions {
+			delete(c.made, tx.TxHash())
+			for _, in := range tx.TxIn {
+				delete(c.spent, in.PreviousOutPoint)
+			}
+		}
 		if keep {
-			c.mempool = append(c.mempool, b.Transactions[1:]...)
+			back = append(back, b.Transactions[1:]...)
 		}
 	}
 	c.blocks = c.blocks[:cut]
+	pool := append(back, c.mempool...)
+	c.mempool = nil
+	for _, tx := range pool {
+		if !c.orphan(tx, c.mempool) {
+			c.mempool = append(c.mempool, tx)
+		}
+	}
 }
 
 // Prune deletes the blocks below height.
@@ -135,8 +203,13 @@ func (c *Chain) Prune(height uint32) {
 func (c *Chain) AddMempool(tx *wire.MsgTx) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.forget(tx)
-	c.mempool = append(c.mempool, tx)
+	c.addMempool(tx)
+}
+
+func (c *Chain) addMempool(tx *wire.MsgTx) {
+	if c.forget(tx); !c.orphan(tx, c.mempool) {
+		c.mempool = append(c.mempool, tx)
+	}
 }
 
 // DropMempool empties the mempool.
@@ -164,7 +237,9 @@ func (c *Chain) Pay(valueSat int64, script []byte) (*wire.MsgTx, wire.OutPoint) 
 	from[31] = 0xee
 	tx.AddTxIn(wire.NewTxIn(wire.NewOutPoint(&from, 0), nil, nil))
 	tx.AddTxOut(wire.NewTxOut(valueSat, script))
-	return tx, wire.OutPoint{Hash: tx.TxHash()}
+	id := tx.TxHash()
+	c.paid[id] = true
+	return tx, wire.OutPoint{Hash: id}
 }
 
 // SpendTo makes a transaction that spends the outpoints to one output.
@@ -189,28 +264,74 @@ func unique(n uint32) []byte {
 // output looks an output up: the block height that made it (-1: mempool), and
 // whether a block or the mempool spends it.
 func (c *Chain) output(op wire.OutPoint) (out *wire.TxOut, height int, spentInBlock bool, spentBy *wire.MsgTx) {
-	look := func(tx *wire.MsgTx, at int) {
-		if tx.TxHash() == op.Hash && int(op.Index) < len(tx.TxOut) {
-			out, height = tx.TxOut[op.Index], at
+	if m, ok := c.made[op.Hash]; ok && int(op.Index) < len(m.tx.TxOut) {
+		out, height = m.tx.TxOut[op.Index], m.height
+	}
+	_, spentInBlock = c.spent[op]
+	for _, tx := range c.mempool {
+		if out == nil && tx.TxHash() == op.Hash && int(op.Index) < len(tx.TxOut) {
+			out, height = tx.TxOut[op.Index], -1
 		}
 		for _, in := range tx.TxIn {
-			if in.PreviousOutPoint != op {
-				continue
-			}
-			if at >= 0 {
-				spentInBlock = true
-			} else {
+			if in.PreviousOutPoint == op {
 				spentBy = tx
 			}
 		}
 	}
-	for at, b := range c.blocks {
-		for _, tx := range b.Transactions {
-			look(tx, at)
+	return out, height, spentInBlock, spentBy
+}
+
+// Spend is the transaction that spends an outpoint, with the height of its
+// block (-1: the mempool); nil if none does.
+func (c *Chain) Spend(op wire.OutPoint) (tx *wire.MsgTx, height int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, _, inBlock, pool := c.output(op)
+	if !inBlock {
+		return pool, -1
+	}
+	height = c.spent[op]
+	for _, tx := range c.blocks[height].Transactions {
+		for _, in := range tx.TxIn {
+			if in.PreviousOutPoint == op {
+				return tx, height
+			}
 		}
 	}
-	for _, tx := range c.mempool {
-		look(tx, -1)
+	return nil, -1
+}
+
+// Sift returns the heights from..to whose block pays to one of the scripts or
+// spends what was paid to one, as a filter of BIP 158 would tell.
+func (c *Chain) Sift(from, to uint32, scripts [][]byte) []uint32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wanted := map[string]bool{}
+	for _, s := range scripts {
+		wanted[string(s)] = true
 	}
-	return out, height, spentInBlock, spentBy
+	var found []uint32
+	for h := from; h <= to && h < uint32(len(c.blocks)); h++ {
+		if c.matters(c.blocks[h], wanted) {
+			found = append(found, h)
+		}
+	}
+	return found
+}
+
+func (c *Chain) matters(b *wire.MsgBlock, wanted map[string]bool) bool {
+	for _, tx := range b.Transactions {
+		for _, out := range tx.TxOut {
+			if wanted[string(out.PkScript)] {
+				return true
+			}
+		}
+		for _, in := range tx.TxIn {
+			prev := in.PreviousOutPoint
+			if m, ok := c.made[prev.Hash]; ok && int(prev.Index) < len(m.tx.TxOut) && wanted[string(m.tx.TxOut[prev.Index].PkScript)] {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -4,16 +4,16 @@ import (
 	"errors"
 	"flag"
 	"slices"
-	"strings"
 
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/scbconv"
 	"github.com/glrecover/glrecover/vlsstate"
 )
 
-const addressesHelp = `  --addresses PEER=ADDRESS[,...]
-      the addresses of peers, which go before the backup's; PEER is a node id,
-      ADDRESS host:port, [IPv6]:port or an onion address with a port
+const addressesHelp = `  --addresses PEER@ADDRESS[,...]
+      addresses of peers, used before the backup's; PEER is a node id,
+      ADDRESS is host:port, [IPv6]:port or an onion address with a port; the port is
+      9735 if you leave it out
 `
 
 // addresses are the user's: at most one per peer.
@@ -27,21 +27,15 @@ func addressesFlag(fs *flag.FlagSet) addresses {
 }
 
 func (a addresses) set(list string) error {
-	for _, item := range strings.Split(list, ",") {
-		id, text, ok := strings.Cut(item, "=")
-		if !ok {
-			return errors.New("PEER=ADDRESS is missing its equals sign")
-		}
-		peer, err := channel.ParsePubKey(id)
-		if err != nil {
-			return err
-		}
+	given, err := scbconv.ReadPeerAddresses(list)
+	if err != nil {
+		return err
+	}
+	for peer, addr := range given {
 		if _, twice := a[peer]; twice {
 			return errors.New("two addresses for one peer: an entry holds only one")
 		}
-		if a[peer], err = scbconv.ParseAddress(text); err != nil {
-			return err
-		}
+		a[peer] = addr
 	}
 	return nil
 }

@@ -15,21 +15,21 @@ import (
 var checkCommand = command{
 	name:    "check",
 	args:    "[--hsm-secret PATH] [--node SOCKET] [--max-age DURATION] [--quiet] [--json] BACKUP",
-	summary: "rehearse: would this backup bring the channels back if the node were lost today",
-	help: `BACKUP is a signer backup, or - for standard input. The rehearsal touches nothing.
-It says of each channel whether it could be recovered and its peer be found; with
-the secret, whether it is the right one; what would be lost today; and beside the
-running node, whether the backup knows of all its channels and of their latest
-state. It ends with 0 if all is well and with 1 if there is a problem that can be
-mended, so it can run from cron. What a backup of its strategy cannot hold is
-listed, and is no problem.
+	summary: "tell whether this backup would bring the channels back today",
+	help: `BACKUP is a signer backup, or - for standard input. It changes nothing. For
+each channel it says whether it could be recovered and its peer found, and what would
+be lost today. With the secret it also says whether that is the right one, and next to
+the running node whether the backup has all its channels in their latest state. It
+exits with 0 if all is well and with 1 if there is a problem that can be fixed, so it
+can run from cron. What a backup with this strategy cannot contain is listed, but does
+not count as a problem.
 
   --hsm-secret PATH
-      a file of mode 0400: lightningd's hsm_secret, vlsd's node.seed, or words;
-      - reads standard input. With --node, each commitment is then compared bit by
-      bit
+      a file that only you may read: lightningd's hsm_secret, vlsd's node.seed, words,
+      hex, a hex dump or base64; - reads standard input. With --node, each commitment
+      is then compared bit by bit
 ` + nodeHelp + `  --max-age DURATION
-      a backup that is older is a problem: 36h, 7d
+      report a backup older than this as a problem: 36h, 7d
   --quiet
       print nothing if all is well
   --json
@@ -60,7 +60,7 @@ func check(c *cli, args []string) error {
 		return err
 	}
 	if *secretPath != "" {
-		if err := c.proveFor(&in, *secretPath, files[0]); err != nil {
+		if err := c.proveFor(&in, *secretPath, files[0], *socket != ""); err != nil {
 			return err
 		}
 	}
@@ -85,9 +85,9 @@ func check(c *cli, args []string) error {
 	return err
 }
 
-// proveFor adds what the secret proves.
-func (c *cli) proveFor(in *rehearsal.Input, path, backup string) error {
-	source, err := c.namedSecret(path)
+// proveFor adds what the secret proves and, next to a node, our commitments.
+func (c *cli) proveFor(in *rehearsal.Input, path, backup string, node bool) error {
+	source, err := c.namedSecret(path, in.Backup.NodeID)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,9 @@ func (c *cli) proveFor(in *rehearsal.Input, path, backup string) error {
 		return err
 	}
 	in.SecretWarnings = proofs.Warnings(secret)
-	in.Commitments, err = rehearsal.OurCommitments(in.Backup, secret)
+	if node {
+		in.Commitments, err = rehearsal.OurCommitments(in.Backup, secret)
+	}
 	return err
 }
 
@@ -120,5 +122,5 @@ func parseAge(s string) (time.Duration, error) {
 	} else if d, err := time.ParseDuration(s); err == nil && d > 0 {
 		return d, nil
 	}
-	return 0, errors.New("write it like 36h or 7d")
+	return 0, errors.New("use a form like 36h or 7d")
 }

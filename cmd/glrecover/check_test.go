@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/lightningd/lightningdtest"
+	"github.com/glrecover/glrecover/recovery/backup"
 	"github.com/glrecover/glrecover/rehearsal"
 )
 
@@ -196,7 +198,7 @@ func TestAgesOfCheckAreWrittenInHoursOrDays(t *testing.T) {
 func TestAPageStaysAPage(t *testing.T) {
 	r := &rehearsal.Report{}
 	for i := range 100 {
-		c := rehearsal.Channel{DBID: uint64(i + 1), Recoverable: true, Used: true, ShareFrom: "commitment"}
+		c := rehearsal.Channel{Description: backup.Description{DBID: uint64(i + 1), ShareFrom: channel.FromCommitment}, Recoverable: true, Used: true}
 		c.PeerID[0] = byte(i)
 		r.Channels = append(r.Channels, c)
 		if i < 40 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/glrecover/glrecover/channel"
 	proofs "github.com/glrecover/glrecover/proof"
+	"github.com/glrecover/glrecover/recovery/page"
 	"github.com/glrecover/glrecover/rehearsal"
 	"github.com/glrecover/glrecover/scbconv"
 	"github.com/glrecover/glrecover/vlsstate"
@@ -34,7 +35,7 @@ func checkText(r *rehearsal.Report) string {
 		head.row("Secret", secretText(r.Secret))
 	}
 	if r.Node != nil {
-		head.row("Running node", fmt.Sprintf("%s at block %s", count(r.Node.Channels, "channel", "channels"), thousands(uint64(r.Node.Height))))
+		head.row("Running node", fmt.Sprintf("%s at block %s", page.Count(r.Node.Channels, "channel", "channels"), page.Thousands(uint64(r.Node.Height))))
 	}
 	s.WriteString(head.String())
 	for _, part := range []struct {
@@ -52,10 +53,10 @@ func checkText(r *rehearsal.Report) string {
 	if len(r.Channels) > 0 {
 		s.WriteString("\n" + channelsText(r))
 	}
-	s.WriteString("\nThis was a rehearsal: no peer was asked and nothing was changed. Coins on the chain are\n" +
-		"not in a signer backup: they come from the secret and a rescan.\n")
+	s.WriteString("\nThis was only a check: no peer was contacted and nothing was changed. On-chain coins are\n" +
+		"not in a signer backup: they come back from the secret and a rescan.\n")
 	if r.Node == nil {
-		s.WriteString("Without --node nobody can tell whether this file is the latest.\n")
+		s.WriteString("Without --node, glrecover cannot tell whether this file is the latest.\n")
 	}
 	return s.String()
 }
@@ -71,23 +72,30 @@ func verdictText(r *rehearsal.Report) string {
 	if r.Good {
 		return "GOOD: no problem was found with this backup"
 	}
-	return "PROBLEM: " + count(r.Count(rehearsal.Problem), "problem was", "problems were") + " found"
+	return "PROBLEM: " + page.Count(r.Count(rehearsal.Problem), "problem was", "problems were") + " found"
 }
 
 func totalsText(t rehearsal.Totals) string {
 	if t.Channels+t.Closed == 0 {
 		return "none"
 	}
-	s := fmt.Sprintf("%d of %s can be recovered: %s of your last known share of %s",
-		t.Recoverable, count(t.Channels, "channel", "channels"), sat(t.RecoverableShareMsat/1000), sat(t.LastKnownShareMsat/1000))
+	s := fmt.Sprintf("%d of %s can be recovered", t.Recoverable, page.Count(t.Channels, "channel", "channels"))
+	if t.SharesUnknown > 0 && t.SharesUnknown == t.Channels {
+		s += "; your last known share is unknown"
+	} else {
+		s += fmt.Sprintf(": %s of your last known share of %s", page.Sat(t.RecoverableShareMsat/1000), page.Sat(t.LastKnownShareMsat/1000))
+	}
+	if t.SharesUnknown > 0 {
+		s += "\n" + unknownShares(t.SharesUnknown)
+	}
 	if t.SharesFromBirth > 0 {
 		s += fmt.Sprintf("\nfor %d of them the share is the one from the opening: nothing later is known", t.SharesFromBirth)
 	}
 	if t.NoAddress > 0 {
-		s += fmt.Sprintf("\n%s, with %s, only once somebody finds the peer", count(t.NoAddress, "of these", "of these"), sat(t.NoAddressShareMsat/1000))
+		s += fmt.Sprintf("\n%s, with %s, only once the peer has been found", page.Count(t.NoAddress, "of these", "of these"), page.Sat(t.NoAddressShareMsat/1000))
 	}
 	if t.Closed > 0 {
-		s += fmt.Sprintf("\n%s closed", count(t.Closed, "more is", "more are"))
+		s += fmt.Sprintf("\n%s closed", page.Count(t.Closed, "more is", "more are"))
 	}
 	return s
 }
@@ -96,7 +104,7 @@ func secretText(x *rehearsal.Secret) string {
 	if !x.ThisNode {
 		return "of another node: " + x.NodeID.String()
 	}
-	s := "this node's; " + count(x.Proven, "check", "checks") + " proven"
+	s := "this node's; " + page.Count(x.Proven, "check", "checks") + " proven"
 	for _, n := range []struct {
 		n    int
 		what string
@@ -159,8 +167,9 @@ func whereText(peer channel.PubKey, dbid uint64) string {
 func shortKey(k channel.PubKey) string { return k.String()[:16] + ".." }
 
 // wrapped breaks a text at spaces.
-func wrapped(first, rest, text string) string {
-	const width = 88
+func wrapped(first, rest, text string) string { return wrapTo(88, first, rest, text) }
+
+func wrapTo(width int, first, rest, text string) string {
 	var s strings.Builder
 	line := first
 	empty := true
@@ -192,10 +201,10 @@ func channelsText(r *rehearsal.Report) string {
 			left++
 			continue
 		}
-		row := []string{fmt.Sprint(c.DBID), shortKey(c.PeerID), thousands(c.LastKnownShareMsat / 1000)}
+		row := []string{fmt.Sprint(c.DBID), shortKey(c.PeerID), shareCell(c.LastKnownShareMsat)}
 		switch {
 		case c.Node != nil:
-			row = append(row, thousands(c.Node.ToUsMsat/1000))
+			row = append(row, page.Thousands(c.Node.ToUsMsat/1000))
 		case r.Node != nil:
 			row = append(row, "-")
 		}
@@ -203,7 +212,7 @@ func channelsText(r *rehearsal.Report) string {
 	}
 	s := columns(rows)
 	if left > 0 {
-		s += count(left, "channel", "channels") + " without a problem are not listed; see --json.\n"
+		s += page.Count(left, "channel", "channels") + " without a problem are not listed; see --json.\n"
 	}
 	return s
 }
@@ -223,7 +232,7 @@ func recoverableWord(c *rehearsal.Channel) string {
 		return "closed"
 	case !c.Recoverable:
 		return "NO"
-	case c.AddressSource == scbconv.FromPlaceholder:
+	case c.AddressSource.Guessed():
 		return "if found"
 	}
 	return "yes"
@@ -235,6 +244,8 @@ func addressWord(c *rehearsal.Channel) string {
 		return c.Address.String()
 	case scbconv.FromGossip:
 		return "in gossip"
+	case scbconv.FromInbound:
+		return "a guess"
 	}
 	return "none"
 }
@@ -242,7 +253,9 @@ func addressWord(c *rehearsal.Channel) string {
 func stateWord(c *rehearsal.Channel) string {
 	var words []string
 	switch {
-	case c.ShareFrom == "birth":
+	case c.ShareFrom == channel.ShareUnknown:
+		words = append(words, "not readable")
+	case c.ShareFrom == channel.FromBirth:
 		words = append(words, "opening only")
 	case !c.Used:
 		words = append(words, "not used")
@@ -259,6 +272,13 @@ func stateWord(c *rehearsal.Channel) string {
 		words = append(words, relationWord(c.Node))
 	}
 	return strings.Join(words, ", ")
+}
+
+func shareCell(msat *uint64) string {
+	if msat == nil {
+		return "unknown"
+	}
+	return page.Thousands(*msat / 1000)
 }
 
 func relationWord(c *rehearsal.Comparison) string {

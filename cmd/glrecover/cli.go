@@ -52,7 +52,7 @@ func usagef(format string, args ...any) error {
 // writeError is a result that could not be written.
 type writeError struct{ err error }
 
-func (e writeError) Error() string { return "the result could not be written: " + reason(e.err) }
+func (e writeError) Error() string { return "could not write the result: " + reason(e.err) }
 func (e writeError) Unwrap() error { return e.err }
 
 // run executes one command line and returns the exit code.
@@ -71,7 +71,7 @@ func (c *cli) run(args []string) int {
 	all := commands()
 	i := slices.IndexFunc(all, func(cmd command) bool { return cmd.name == name })
 	if i < 0 {
-		return c.exit("", usagef("there is no command %q", name))
+		return c.exit("", noCommand(name))
 	}
 	err := all[i].run(c, args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -91,6 +91,8 @@ func (c *cli) exit(name string, err error) int {
 		return exitOK
 	case errors.Is(err, errProblem):
 		return exitProblem
+	case errors.Is(err, errStopped):
+		return exitStopped
 	case errors.As(err, &usage):
 		see := "glrecover help"
 		if name != "" {
@@ -121,9 +123,32 @@ func flags(name string) *flag.FlagSet {
 }
 
 // parse reads flags that may stand before, between and after the other
-// arguments, which must be as many as there are names. "--" ends the flags.
+// arguments, which must be as many as there are names. "--" ends the flags. FILE
+// may also be given as --path, which is glcli's way.
 func parse(fs *flag.FlagSet, args []string, names ...string) ([]string, error) {
 	var positional []string
+	if len(names) == 1 && names[0] == "FILE" {
+		fs.Func("path", "", func(path string) error {
+			positional = append(positional, path)
+			return nil
+		})
+	}
+	rest, err := parseUpTo(fs, args, len(names))
+	if err != nil {
+		return nil, err
+	}
+	positional = append(positional, rest...)
+	switch {
+	case len(positional) < len(names):
+		return nil, usagef("%s is missing", names[len(positional)])
+	case len(positional) > len(names):
+		return nil, usagef("too many arguments: %q", positional[len(names)])
+	}
+	return positional, nil
+}
+
+// parseUpTo is parse for arguments of which there may be fewer than most.
+func parseUpTo(fs *flag.FlagSet, args []string, most int) (positional []string, err error) {
 	for {
 		if err := fs.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
@@ -141,11 +166,8 @@ func parse(fs *flag.FlagSet, args []string, names ...string) ([]string, error) {
 		}
 		positional, args = append(positional, rest[0]), rest[1:]
 	}
-	switch {
-	case len(positional) < len(names):
-		return nil, usagef("%s is missing", names[len(positional)])
-	case len(positional) > len(names):
-		return nil, usagef("one argument too many: %q", positional[len(names)])
+	if len(positional) > most {
+		return nil, usagef("too many arguments: %q", positional[most])
 	}
 	return positional, nil
 }

@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
+	"github.com/glrecover/glrecover/recovery/page"
 	"github.com/glrecover/glrecover/scbconv"
 	"github.com/glrecover/glrecover/vlsstate"
 )
@@ -14,24 +16,28 @@ import (
 const (
 	formatCLN   = "cln"
 	formatGlcli = "glcli"
+	// formatText is glcli's name for one entry per line.
+	formatText = "text"
 )
 
 var convertCommand = command{
 	name:    "convert",
-	args:    "[--format cln|glcli] [--skip-incomplete] [--addresses PEER=ADDRESS[,...]] [--json] [-o OUT] FILE",
+	args:    "[--format cln|glcli|text] [--skip-incomplete] [--addresses PEER@ADDRESS[,...]] [--json] [-o OUT] FILE",
 	summary: "turn a signer backup into the entries that recoverchannel takes",
 	help: `FILE is a signer backup, or - for standard input. The result is {"scb":[...]}, the
-parameter of lightning-cli recoverchannel; what was left out and why goes to
-standard error, and then it ends with 1. The plugin does all this by itself, asks
-the chain first, and does more: use it rather than this.
+parameter of lightning-cli recoverchannel. Whatever was left out is listed with the
+reason on standard error, and the exit code is then 1. The plugin does all this by
+itself, checks the chain first, and does more: use it if you can.
 
   --format cln
-      what the plugin sends, and the default: without the peer's secrets, which
-      keep lightningd from recovering a channel that was used. A peer without
+      what the plugin sends (the default): without the peer's secrets, which
+      keep lightningd from recovering a used channel. A peer without
       address gets the placeholder ` + scbconv.Placeholder.String() + `
   --format glcli
-      byte for byte what Greenlight's converter writes, for comparison; it refuses
+      byte for byte what Greenlight's converter writes, for comparison; it rejects
       a peer without address
+  --format text
+      like cln, one entry per line
   --skip-incomplete
       leave out the channels whose peer has no usable address
   --json
@@ -56,8 +62,12 @@ func convert(c *cli, args []string) error {
 		return err
 	}
 	switch {
-	case *format != formatCLN && *format != formatGlcli:
-		return usagef("--format is %s or %s, not %q", formatCLN, formatGlcli, *format)
+	case *format == "json":
+		*format = formatCLN // glcli's name
+	case *format == formatText && *asJSON:
+		return usagef("--format text and --json cannot be combined")
+	case *format != formatCLN && *format != formatGlcli && *format != formatText:
+		return usagef("--format is %s, %s or %s, not %q", formatCLN, formatGlcli, formatText, *format)
 	case *format == formatGlcli && len(addrs) > 0:
 		return usagef("--addresses: Greenlight's converter takes none; use --format %s", formatCLN)
 	}
@@ -68,9 +78,7 @@ func convert(c *cli, args []string) error {
 	if err := addrs.used(b); err != nil {
 		return err
 	}
-	for _, p := range b.Problems {
-		fmt.Fprintf(c.stderr, "glrecover: %s\n", plain(p.Error()))
-	}
+	c.complain(vlsstate.Lines(b.Problems)...)
 	convertTo := c.convertCLN
 	if *format == formatGlcli {
 		convertTo = c.convertGlcli
@@ -80,8 +88,11 @@ func convert(c *cli, args []string) error {
 		return errPart
 	}
 	data, err := indentedJSON(request)
-	if *asJSON {
+	switch {
+	case *asJSON:
 		data, err = indentedJSON(report)
+	case *format == formatText:
+		data = []byte(strings.Join(request.SCB, "\n") + "\n")
 	}
 	if err != nil {
 		return err
@@ -136,10 +147,13 @@ func (c *cli) convertCLN(b *vlsstate.Backup, addrs addresses, skip bool) (any, s
 		Request: scbconv.Request{SCB: []string{}}, Channels: []clnChannel{},
 		LeftOut: []clnLeftOut{}, Problems: problemsOf(b),
 	}
-	var result error
+	var (
+		result error
+		said   vlsstate.Grouped
+	)
 	leaveOut := func(ch *channel.Channel, why string) {
 		r.LeftOut = append(r.LeftOut, clnLeftOut{ch.Peer, ch.DBID, why})
-		fmt.Fprintf(c.stderr, "glrecover: left out %s: %s\n", ch.Key, plain(why))
+		said.Add(why, "left out "+ch.Key.String())
 	}
 	for _, o := range scbconv.Convert(b.Channels, addrs.known(b)) {
 		ch := o.Channel
@@ -153,24 +167,24 @@ func (c *cli) convertCLN(b *vlsstate.Backup, addrs addresses, skip bool) (any, s
 			leaveOut(ch, "no usable address of the peer is known")
 			continue
 		case placeholder:
-			fmt.Fprintf(c.stderr, "glrecover: %s: no usable address of the peer is known; %s stands in for it\n",
-				ch.Key, o.Choice.Address)
+			said.Add(fmt.Sprintf("no usable address of the peer is known; %s is used as a placeholder (give one with --addresses NODE_ID@HOST:PORT)", o.Choice.Address), ch.Key.String())
 		}
 		if ch.State.Closed {
-			fmt.Fprintf(c.stderr, "glrecover: %s: closed according to the signer; look on the chain first\n", ch.Key)
+			said.Add("closed according to the signer; check the chain first", ch.Key.String())
 		}
 		r.Request.SCB = append(r.Request.SCB, o.SCB)
 		r.Channels = append(r.Channels, clnChannel{
 			PeerID: ch.Peer, DBID: ch.DBID, ChannelID: ch.ID(),
-			FundingTxid: ch.Funding.Hash.String(), FundingOutnum: ch.Funding.Index, CapacityMsat: msat(ch.CapacitySat),
+			FundingTxid: ch.Funding.Hash.String(), FundingOutnum: ch.Funding.Index, CapacityMsat: channel.Msat(ch.CapacitySat),
 			Address: o.Choice.Address, AddressSource: o.Choice.Source, SignerClosed: ch.State.Closed, SCB: o.SCB,
 		})
 	}
+	c.complain(said.Lines()...)
 	if len(r.Request.SCB) == 0 {
 		return nil, scbconv.Request{}, failure.New(failure.IncompleteChannel, "",
 			"the backup holds no channel that can be converted")
 	}
-	fmt.Fprintf(c.stderr, "glrecover: %d of %s converted\n", len(r.Request.SCB), count(len(b.Channels), "channel", "channels"))
+	fmt.Fprintf(c.stderr, "glrecover: %d of %s converted\n", len(r.Request.SCB), page.Count(len(b.Channels), "channel", "channels"))
 	return r, r.Request, result
 }
 
@@ -190,7 +204,7 @@ func (c *cli) convertGlcli(b *vlsstate.Backup, _ addresses, skip bool) (any, scb
 	if err != nil {
 		return nil, scbconv.Request{}, err
 	}
-	fmt.Fprintf(c.stderr, "glrecover: %d of %s converted, for comparison: in this form a channel that was used recovers little\n",
-		report.ExportedChannels, count(report.TotalChannels, "channel", "channels"))
+	fmt.Fprintf(c.stderr, "glrecover: %d of %s converted, for comparison only: in this form a used channel recovers little\n",
+		report.ExportedChannels, page.Count(report.TotalChannels, "channel", "channels"))
 	return report, report.Request, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/recovery/page"
 	"github.com/glrecover/glrecover/vlsstate"
 )
 
@@ -15,11 +16,11 @@ var diffCommand = command{
 	args:    "[--json] A B",
 	summary: "show what changed between two backups, and which one is newer",
 	help: `A and B are signer backups or dumps of vlsd's storage of one node; one of them may
-be - for standard input. Which one is newer is told by the entries' versions and
-the commitment numbers, never by the files' dates. Like diff, it ends with 0 if
-both hold the same state, and with 1 if not. Only the dates, the strategies and
-signatures of the files do not count. What cannot be read cannot be compared: it
-goes to standard error, and then it ends with 1 as well.
+be - for standard input. The entries' versions and the commitment
+numbers tell which one is newer; the files' dates do not. Like diff, it exits with 0
+if both hold the same state and with 1 if not. Differences in dates, strategies and
+signatures do not count. What cannot be read cannot be compared; it is listed on
+standard error, and the exit code is then 1 as well.
 
   --json
       for programs; amounts in msat
@@ -91,7 +92,7 @@ func diff(c *cli, args []string) error {
 		return err
 	}
 	if files[0] == "-" && files[1] == "-" {
-		return usagef("A and B cannot both come from standard input")
+		return usagef("only one of A and B can come from standard input")
 	}
 	a, err := c.load(files[0])
 	if err != nil {
@@ -106,8 +107,8 @@ func diff(c *cli, args []string) error {
 		return err
 	}
 	for i, side := range []*vlsstate.Backup{a, b} {
-		for _, p := range side.Problems {
-			fmt.Fprintf(c.stderr, "glrecover: %c: %s\n", 'A'+i, plain(p.Error()))
+		for _, line := range vlsstate.Lines(side.Problems) {
+			c.complain(fmt.Sprintf("%c: %s", 'A'+i, line))
 		}
 	}
 	out := differenceOf(a, b, d)
@@ -198,7 +199,7 @@ func (d *difference) text() string {
 	case d.Same:
 		verdict = "the same state"
 	case d.nothing:
-		verdict = "no difference in what could be read, and not all could: see the problems"
+		verdict = "no difference in what could be read, but not everything could be read: see the problems"
 	}
 	head.row("Result", verdict)
 	s.WriteString(head.String())
@@ -243,7 +244,7 @@ func (f *fileFacts) text() string {
 	if !f.created.IsZero() {
 		created = "written " + f.created.UTC().Format(time.DateTime) + " UTC"
 	}
-	return fmt.Sprintf("%s, %s (%s)", created, count(f.Channels, "channel", "channels"), f.Source)
+	return fmt.Sprintf("%s, %s (%s)", created, page.Count(f.Channels, "channel", "channels"), f.Source)
 }
 
 func orderText(order string) string {
@@ -253,9 +254,9 @@ func orderText(order string) string {
 	case vlsstate.Older.String():
 		return "A is newer"
 	case vlsstate.Diverged.String():
-		return "each has something that the other lacks, or they contradict each other"
+		return "each has something that the other lacks, or they contradict one another"
 	}
-	return "of one age, but not the same"
+	return "equally old, but not the same"
 }
 
 func fieldText(field string) string {
@@ -265,7 +266,7 @@ func fieldText(field string) string {
 	case "setup":
 		return "What never changes"
 	case "closed":
-		return "Closed, says the signer"
+		return "Closed according to the signer"
 	case "next_holder_commit_num":
 		return "Your next commitment"
 	case "next_counterparty_commit_num":
@@ -284,8 +285,8 @@ func fieldText(field string) string {
 const shareField = "last_known_share"
 
 func shareText(f *channelFacts) string {
-	s := sat(f.LastKnownShareMsat / 1000)
-	if f.ShareFrom == "birth" {
+	s := shareSat(f.LastKnownShareMsat)
+	if f.ShareFrom == channel.FromBirth {
 		s += " at the opening"
 	}
 	return s

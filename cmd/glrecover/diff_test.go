@@ -12,13 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/glrecover/glrecover/testdata"
 	"github.com/glrecover/glrecover/vlsstate"
 )
 
 // laterOf wraps the state that the node side stored later into a backup.
 func laterOf(t *testing.T, name, file string) string {
 	t.Helper()
-	b, err := vlsstate.ParseState(mustRead(t, filepath.Join(corpusDir, name, file)))
+	b, err := vlsstate.Read(bytes.NewReader(testdata.Wrapped(t, mustRead(t, filepath.Join(corpusDir, name, file)))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/failure"
 	"github.com/glrecover/glrecover/keychain"
 	"github.com/glrecover/glrecover/vlsstate"
@@ -15,18 +16,21 @@ import (
 
 var hsmSecretCommand = command{
 	name:    "hsm-secret",
-	args:    "[--out PATH] [--show] FILE",
+	args:    "[--out PATH] [--show] FILE | --node-id ID",
 	summary: "make the node's 32-byte hsm_secret from its twelve words",
-	help: `FILE is the signer backup of the node; the secret must make its node id. The words
+	help: `FILE is the node's signer backup; the secret must produce its node id. Without a
+backup, give the node id with --node-id; explorers and glrecover rescue show it. The words
 are asked for at the terminal and not shown; without a terminal they are read from
-standard input. They may stand in several lines. 64 hex digits, codex32 and CLN's own
-hsm_secret with words and no passphrase will do too. The file has mode 0400 and
-never replaces another.
+standard input. They may span several lines. 64 hex digits, codex32, or CLN's own
+hsm_secret with words and no passphrase work too. The new file has mode 0400 and
+never replaces an existing one.
 
   --out PATH
-      the directory or the name of the new file; default: hsm_secret, here
+      the directory or name of the new file; default: hsm_secret in this directory
+  --node-id ID
+      the node whose secret it must be, instead of FILE
   --show
-      print the forms that lightningd --recover takes, at a terminal only; without
+      print the secret as lightningd --recover takes it, only at a terminal; without
       --out no file is written
 `,
 	run: hsmSecret,
@@ -36,12 +40,15 @@ func hsmSecret(c *cli, args []string) error {
 	flagSet := flags("hsm-secret")
 	out := flagSet.String("out", "", "")
 	show := flagSet.Bool("show", false, "")
-	files, err := parse(flagSet, args, "FILE")
-	if err != nil {
+	nodeID := flagSet.String("node-id", "", "")
+	files, err := parseUpTo(flagSet, args, 1)
+	switch {
+	case err != nil:
 		return err
-	}
-	if files[0] == "-" {
-		return usagef("FILE must be a file: standard input is for the words")
+	case (len(files) == 0) == (*nodeID == ""):
+		return usagef("give either FILE or --node-id")
+	case len(files) == 1 && files[0] == "-":
+		return usagef("FILE cannot be -: standard input is for the words")
 	}
 	if _, ok := terminal(c.stdout); *show && !ok {
 		return usagef("--show prints the secret and needs a terminal")
@@ -52,11 +59,11 @@ func hsmSecret(c *cli, args []string) error {
 			return err
 		}
 	}
-	b, err := c.load(files[0])
+	b, err := c.nodeOf(files, *nodeID)
 	if err != nil {
 		return err
 	}
-	source, err := c.typedSecret("The node's twelve words")
+	source, err := c.typedSecret("The node's twelve words", b.NodeID)
 	if err != nil {
 		return err
 	}
@@ -83,6 +90,18 @@ func hsmSecret(c *cli, args []string) error {
 	return nil
 }
 
+// nodeOf is the backup that is named, or one that holds nothing but the id.
+func (c *cli) nodeOf(files []string, id string) (*vlsstate.Backup, error) {
+	if len(files) > 0 {
+		return c.load(files[0])
+	}
+	key, err := channel.ParsePubKey(id)
+	if err != nil {
+		return nil, usagef("--node-id is the node's id, 66 hex digits: %v", err)
+	}
+	return &vlsstate.Backup{NodeID: key}, nil
+}
+
 // secretPath is where the file goes. Nothing may stand there: the user is told
 // before typing twelve words.
 func secretPath(out string) (string, error) {
@@ -93,7 +112,7 @@ func secretPath(out string) (string, error) {
 	info, err := os.Stat(path)
 	isDir := err == nil && info.IsDir()
 	if !isDir && out != "" && os.IsPathSeparator(out[len(out)-1]) {
-		return "", failure.New(failure.InvalidParameter, "Make the directory first", "there is no directory %s", out)
+		return "", failure.New(failure.InvalidParameter, "Create the directory first", "there is no directory %s", out)
 	}
 	if isDir {
 		path = filepath.Join(path, "hsm_secret")
@@ -105,10 +124,10 @@ func secretPath(out string) (string, error) {
 	_, err = os.Lstat(path)
 	switch {
 	case err == nil:
-		return "", failure.New(failure.InvalidParameter, "Name another place, or look at that file first: it may be a node's only secret",
-			"%s exists already and is never replaced", path)
+		return "", failure.New(failure.InvalidParameter, "Choose another place, or look at that file first: it may be a node's only secret",
+			"%s already exists and is never replaced", path)
 	case !errors.Is(err, fs.ErrNotExist):
-		return "", failure.New(failure.InvalidParameter, "Name a directory that this user may write to", "%s cannot be a new file: %s", path, reason(err))
+		return "", failure.New(failure.InvalidParameter, "Choose a directory that this user may write to", "%s cannot be created: %s", path, reason(err))
 	}
 	return path, nil
 }
@@ -122,17 +141,18 @@ func startText(path string, b *vlsstate.Backup) string {
 	quoted := "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 	return fmt.Sprintf(`Written: %s (32 bytes, mode 0400)
 It is the secret of node %s.
-Who has it has the coins. Keep the words and the backup all the same.
+Whoever has this file can take the coins. Keep the words and the backup too.
 
-Start a fresh node with it, in a directory that no node has used:
+Start a fresh node with it, in a directory that no node has used, and offline until
+the channels are imported (docs/recovery-guide.md):
 
   mkdir -p -m 700 NEWDIR/%s
   mv -n %s NEWDIR/%s/hsm_secret
-  lightningd --lightning-dir=NEWDIR --network=%s
+  lightningd --lightning-dir=NEWDIR --network=%s --offline
 
-lightningd --recover takes the secret as hex or codex32 text instead, where no
-hsm_secret is yet; glrecover hsm-secret --show prints both. Then everybody on the
-machine can read it in the process list: the file is the better way.
+Instead of the file, lightningd --recover takes the secret as hex or codex32 text
+(glrecover hsm-secret --show prints both). But then every user of the machine can read
+it in the list of processes: the file is safer.
 `, path, b.NodeID, network, quoted, network, network)
 }
 
@@ -142,6 +162,6 @@ func (c *cli) reveal(secret *keychain.Secret) error {
 	if err != nil {
 		return err
 	}
-	return c.write([]byte("\nTHE SECRET FOLLOWS. Who sees it can take all coins of the node. Clear the screen afterwards.\n\n" +
+	return c.write([]byte("\nTHE SECRET FOLLOWS. Anyone who sees it can take all the node's coins. Clear the screen afterwards.\n\n" +
 		"hex:     " + hexText + "\ncodex32: " + codex + "\n"))
 }

@@ -1,15 +1,20 @@
 package main
 
-import "github.com/glrecover/glrecover/vlsstate"
+import (
+	"fmt"
+
+	"github.com/glrecover/glrecover/vlsstate"
+)
 
 var inspectCommand = command{
 	name:    "inspect",
-	args:    "[--json] [--addresses PEER=ADDRESS[,...]] FILE",
+	args:    "[--json] [--addresses PEER@ADDRESS[,...]] FILE",
 	summary: "show what a signer backup holds and what it proves",
 	help: `FILE is a signer backup or a dump of vlsd's storage, or - for standard input. For
 each channel it shows the peer and where to find it, the funding, your last known
-share, pending payments, and whether the file proves anything about the channel's
-use. It ends with 1 if a part of the file could not be read.
+share, pending payments, and what the file proves about the channel's
+use. It exits with 1 if part of the file could not be read, or if a channel cannot
+be recovered.
 
   --json
       for programs; amounts in msat, names as in the answer of the RPC command
@@ -20,6 +25,14 @@ use. It ends with 1 if a part of the file could not be read.
 func inspect(c *cli, args []string) error {
 	fs := flags("inspect")
 	asJSON := fs.Bool("json", false, "")
+	// glcli's way to say the same.
+	fs.Func("format", "", func(format string) error {
+		*asJSON = format == "json"
+		if format != "json" && format != formatText {
+			return fmt.Errorf("it is json or %s", formatText)
+		}
+		return nil
+	})
 	addrs := addressesFlag(fs)
 	files, err := parse(fs, args, "FILE")
 	if err != nil {
@@ -41,6 +54,9 @@ func inspect(c *cli, args []string) error {
 	}
 	if err != nil {
 		return err
+	}
+	if inv.lost {
+		return errProblem
 	}
 	return problems(b)
 }

@@ -1,10 +1,11 @@
 package main
 
 import (
-	"math"
 	"time"
 
 	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/failure"
+	"github.com/glrecover/glrecover/recovery/backup"
 	"github.com/glrecover/glrecover/scbconv"
 	"github.com/glrecover/glrecover/vlsstate"
 )
@@ -13,13 +14,19 @@ import (
 // answer of the RPC command glrecover. Amounts are in msat, txids in display
 // order.
 type inventory struct {
-	Backup   backupFacts     `json:"backup"`
-	NodeID   channel.PubKey  `json:"node_id"`
-	Network  string          `json:"network"`
-	Channels []channelFacts  `json:"channels"`
-	Openings []openingFacts  `json:"openings"`
-	Problems []problemFacts  `json:"problems"`
-	Totals   inventoryTotals `json:"totals"`
+	Backup   backupFacts    `json:"backup"`
+	NodeID   channel.PubKey `json:"node_id"`
+	Network  string         `json:"network"`
+	Channels []channelFacts `json:"channels"`
+	Openings []openingFacts `json:"openings"`
+	Problems []problemFacts `json:"problems"`
+
+	// problemLines are the problems for people.
+	problemLines []string
+	Totals       inventoryTotals `json:"totals"`
+
+	// lost says that a channel cannot be recovered.
+	lost bool
 }
 
 type backupFacts struct {
@@ -42,32 +49,18 @@ const (
 	// provesBirth: the first commitment exists, and no other did then.
 	provesBirth proof = "first_commitment"
 	provesUse   proof = "used"
-	// provesUnread: the changing part of the entry could not be read.
+	// provesUnread: what would tell could not be read.
 	provesUnread proof = "state_unreadable"
 )
 
 type channelFacts struct {
-	PeerID        channel.PubKey `json:"peer_id"`
-	DBID          uint64         `json:"dbid"`
-	ChannelID     channel.ID     `json:"channel_id"`
-	ChannelKey    string         `json:"channel_key"`
-	FundingTxid   string         `json:"funding_txid"`
-	FundingOutnum uint32         `json:"funding_outnum"`
-	Opener        string         `json:"opener"`
-	ChannelType   string         `json:"channel_type"`
-	CapacityMsat  uint64         `json:"capacity_msat"`
+	backup.Description
+	ChannelKey string `json:"channel_key"`
 
 	Proves                    proof  `json:"snapshot_proves"`
 	NextHolderCommitNum       uint64 `json:"next_holder_commit_num"`
 	NextCounterpartyCommitNum uint64 `json:"next_counterparty_commit_num"`
 	NextCounterpartyRevokeNum uint64 `json:"next_counterparty_revoke_num"`
-	LastKnownShareMsat        uint64 `json:"last_known_share_msat"`
-	ShareFrom                 string `json:"share_from"`
-	HTLCsOffered              int    `json:"htlcs_offered"`
-	HTLCsOfferedMsat          uint64 `json:"htlcs_offered_msat"`
-	HTLCsReceived             int    `json:"htlcs_received"`
-	HTLCsReceivedMsat         uint64 `json:"htlcs_received_msat"`
-	SignerClosed              bool   `json:"closed_according_to_signer"`
 
 	// Address is what an entry would have without a node that knows gossip.
 	Address       scbconv.Address `json:"address"`
@@ -76,7 +69,17 @@ type channelFacts struct {
 	BackupAddress string `json:"backup_address,omitempty"`
 	Inbound       bool   `json:"backup_address_inbound"`
 
+	// Recoverable says that an entry for recoverchannel can be made of it, else
+	// NotRecoverable why not.
+	Recoverable    bool   `json:"recoverable"`
+	NotRecoverable string `json:"not_recoverable,omitempty"`
+	// Older says that the channel is older than the file: a damaged entry gave way
+	// to an older one.
+	Older bool `json:"older_than_file"`
+
 	addressError error
+	// noCommitment says that no pending payment could be read.
+	noCommitment bool
 }
 
 type openingFacts struct {
@@ -92,16 +95,17 @@ type problemFacts struct {
 	Field    string          `json:"field,omitempty"`
 	Reason   string          `json:"reason"`
 	Effect   string          `json:"effect"`
-
-	text string
 }
 
 type inventoryTotals struct {
-	Channels           int    `json:"channels"`
-	CapacityMsat       uint64 `json:"capacity_msat"`
+	Channels     int    `json:"channels"`
+	CapacityMsat uint64 `json:"capacity_msat"`
+	// LastKnownShareMsat sums the shares that are known.
 	LastKnownShareMsat uint64 `json:"last_known_share_msat"`
-	// ShareUnknown counts the channels whose share is the one from their birth.
-	ShareUnknown int `json:"shares_from_birth"`
+	// SharesFromBirth counts the channels whose share is the one from their
+	// birth, SharesUnknown those of which not even that could be read.
+	SharesFromBirth int `json:"shares_from_birth"`
+	SharesUnknown   int `json:"shares_unknown"`
 	// SignerClosed counts the channels that the signer believes closed;
 	// SignerClosedMsat is their part of the share.
 	SignerClosed     int    `json:"closed_according_to_signer"`
@@ -115,24 +119,32 @@ func takeInventory(b *vlsstate.Backup, a addresses, now time.Time) *inventory {
 			created: b.CreatedAt, source: b.Source, strategy: b.Strategy,
 		},
 		NodeID: b.NodeID, Network: b.Network,
-		Channels: []channelFacts{}, Openings: []openingFacts{}, Problems: problemsOf(b),
+		Channels: make([]channelFacts, 0, len(b.Channels)), Openings: []openingFacts{}, Problems: problemsOf(b), problemLines: vlsstate.Lines(b.Problems),
 	}
 	if !b.CreatedAt.IsZero() {
 		inv.Backup.CreatedAt = b.CreatedAt.UTC().Format(time.RFC3339)
 		inv.Backup.AgeSeconds = int64(now.Sub(b.CreatedAt) / time.Second)
 	}
-	unread := make(map[channel.Key]bool)
-	for _, p := range b.Problems {
-		if p.Channel != nil {
-			unread[*p.Channel] = unread[*p.Channel] || p.Effect == vlsstate.StateLost
-		}
-	}
 	for _, o := range b.Openings {
 		inv.Openings = append(inv.Openings, openingFacts{o.Peer, o.DBID})
 	}
 	known := a.known(b)
-	for _, c := range b.Channels {
-		f := factsOf(c, unread[c.Key])
+	older := make(map[channel.Key]bool)
+	for _, p := range b.Problems {
+		if p.Channel != nil && p.Effect == vlsstate.OlderTaken {
+			older[*p.Channel] = true
+		}
+	}
+	converted := scbconv.Convert(b.Channels, known)
+	for i, c := range b.Channels {
+		f := factsOf(c)
+		f.Older = older[c.Key]
+		if err := converted[i].Err; err != nil {
+			f.NotRecoverable = failure.FoundIn(err)
+			inv.lost = true
+		} else {
+			f.Recoverable = true
+		}
 		f.ChannelKey = scbconv.ChannelKey(b.NodeID, c.Key)
 		candidates := known(c.Peer)
 		choice := scbconv.Choose(candidates)
@@ -141,14 +153,22 @@ func takeInventory(b *vlsstate.Backup, a addresses, now time.Time) *inventory {
 		inv.Channels = append(inv.Channels, f)
 
 		inv.Totals.Channels++
-		inv.Totals.CapacityMsat = sumOf(inv.Totals.CapacityMsat, f.CapacityMsat)
-		inv.Totals.LastKnownShareMsat = sumOf(inv.Totals.LastKnownShareMsat, f.LastKnownShareMsat)
-		if f.ShareFrom == "birth" {
-			inv.Totals.ShareUnknown++
+		inv.Totals.CapacityMsat = channel.Sum(inv.Totals.CapacityMsat, f.CapacityMsat)
+		var share uint64
+		if f.LastKnownShareMsat != nil {
+			share = *f.LastKnownShareMsat
+		}
+		inv.Totals.LastKnownShareMsat = channel.Sum(inv.Totals.LastKnownShareMsat, share)
+		switch f.ShareFrom {
+		case channel.FromBirth:
+			inv.Totals.SharesFromBirth++
+		case channel.ShareUnknown:
+			inv.Totals.SharesUnknown++
+		case channel.FromCommitment:
 		}
 		if f.SignerClosed {
 			inv.Totals.SignerClosed++
-			inv.Totals.SignerClosedMsat = sumOf(inv.Totals.SignerClosedMsat, f.LastKnownShareMsat)
+			inv.Totals.SignerClosedMsat = channel.Sum(inv.Totals.SignerClosedMsat, share)
 		}
 	}
 	return inv
@@ -159,7 +179,7 @@ func problemsOf(b *vlsstate.Backup) []problemFacts {
 	for _, p := range b.Problems {
 		f := problemFacts{
 			Entry: string(p.Kind), Position: p.Position, PeerID: p.Peer,
-			Field: p.Field, Reason: p.Reason, Effect: p.Effect.String(), text: p.Error(),
+			Field: p.Field, Reason: p.Reason, Effect: p.Effect.String(),
 		}
 		if p.Channel != nil {
 			f.PeerID, f.DBID = &p.Channel.Peer, p.Channel.DBID
@@ -169,45 +189,24 @@ func problemsOf(b *vlsstate.Backup) []problemFacts {
 	return out
 }
 
-func factsOf(c *channel.Channel, unread bool) channelFacts {
+func factsOf(c *channel.Channel) channelFacts {
 	s := &c.State
 	f := channelFacts{
-		PeerID: c.Peer, DBID: c.DBID, ChannelID: c.ID(),
-		FundingTxid: c.Funding.Hash.String(), FundingOutnum: c.Funding.Index,
-		Opener: c.Opener.String(), ChannelType: c.Type.String(), CapacityMsat: msat(c.CapacitySat),
+		Description:               backup.Describe(c),
 		NextHolderCommitNum:       s.NextHolderCommitNum,
 		NextCounterpartyCommitNum: s.NextCounterpartyCommitNum,
 		NextCounterpartyRevokeNum: s.NextCounterpartyRevokeNum,
-		SignerClosed:              s.Closed,
-		ShareFrom:                 "birth",
+		noCommitment:              s.HolderCommit == nil && s.CounterpartyCommit == nil,
 	}
-	share, known := c.LastKnownShare()
-	if known {
-		f.ShareFrom = "commitment"
-	}
-	f.LastKnownShareMsat = msat(share)
-	var offered, received uint64
-	f.HTLCsOffered, f.HTLCsReceived, offered, received = c.PendingHTLCs()
-	f.HTLCsOfferedMsat, f.HTLCsReceivedMsat = msat(offered), msat(received)
 	switch {
-	case unread:
-		f.Proves = provesUnread
 	case c.Used():
 		f.Proves = provesUse
-	case known:
+	case len(s.Unread) > 0:
+		f.Proves = provesUnread
+	case f.ShareFrom == channel.FromCommitment:
 		f.Proves = provesBirth
 	default:
 		f.Proves = provesNothing
 	}
 	return f
-}
-
-func msat(sat uint64) uint64 { return sat * 1000 }
-
-// sumOf stops at the highest number: a file may claim more than there is.
-func sumOf(a, b uint64) uint64 {
-	if sum := a + b; sum >= a {
-		return sum
-	}
-	return math.MaxUint64
 }

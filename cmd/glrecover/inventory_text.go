@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/recovery/page"
 	"github.com/glrecover/glrecover/scbconv"
 	"github.com/glrecover/glrecover/vlsstate"
 )
@@ -23,10 +25,10 @@ func (inv *inventory) text(now time.Time) string {
 	head.row("Strategy", inv.Backup.strategyText())
 	head.row("Channels", inv.channelsText())
 	if n := len(inv.Openings); n > 0 {
-		head.row("Openings", count(n, "opening that came", "openings that came")+" to nothing: there is nothing to recover in it")
+		head.row("Openings", page.Count(n, "opening that came", "openings that came")+" to nothing: there is nothing to recover in it")
 	}
 	if n := len(inv.Problems); n > 0 {
-		head.row("Problems", count(n, "problem", "problems")+" with this file, listed at the end")
+		head.row("Problems", page.Count(n, "problem", "problems")+" with this file, listed at the end")
 	}
 	b.WriteString(head.String())
 
@@ -37,12 +39,12 @@ func (inv *inventory) text(now time.Time) string {
 	}
 	if len(inv.Problems) > 0 {
 		b.WriteString("\nProblems\n")
-		for _, p := range inv.Problems {
-			b.WriteString("  " + plain(p.text) + "\n")
+		for _, line := range inv.problemLines {
+			b.WriteString("  " + plain(line) + "\n")
 		}
 	}
-	b.WriteString("\nThis is what the file says of the time when it was written. Only the chain and the peers\n" +
-		"know what is true now. Nothing was sent anywhere and nothing was changed.\n")
+	b.WriteString("\nThis is what was true when the file was written. Only the chain and the peers\n" +
+		"know what is true now. Nothing was sent and nothing was changed.\n")
 	return b.String()
 }
 
@@ -51,19 +53,39 @@ func (inv *inventory) channelsText() string {
 	if t.Channels == 0 {
 		return "none that can be recovered"
 	}
-	s := fmt.Sprintf("%s with %s in all; your last known share is %s", count(t.Channels, "channel", "channels"),
-		sat(t.CapacityMsat/1000), sat(t.LastKnownShareMsat/1000))
+	share := page.Sat(t.LastKnownShareMsat / 1000)
+	if t.SharesUnknown == t.Channels {
+		share = "unknown"
+	}
+	s := fmt.Sprintf("%s holding %s; your last known share is %s", page.Count(t.Channels, "channel", "channels"),
+		page.Sat(t.CapacityMsat/1000), share)
 	switch {
-	case t.ShareUnknown == t.Channels:
+	case t.SharesFromBirth == t.Channels:
 		s += "\n(from the opening: this file knows of nothing later)"
-	case t.ShareUnknown > 0:
-		s += fmt.Sprintf("\n(for %d of them from the opening: this file knows of nothing later)", t.ShareUnknown)
+	case t.SharesFromBirth > 0:
+		s += fmt.Sprintf("\n(for %d of them from the opening: this file knows of nothing later)", t.SharesFromBirth)
+	}
+	if t.SharesUnknown > 0 {
+		s += "\n" + unknownShares(t.SharesUnknown)
 	}
 	if t.SignerClosed > 0 {
-		s += fmt.Sprintf("\n(%s of it in %s that the signer believes closed)", sat(t.SignerClosedMsat/1000),
-			count(t.SignerClosed, "channel", "channels"))
+		s += fmt.Sprintf("\n(%s of it in %s that the signer believes closed)", page.Sat(t.SignerClosedMsat/1000),
+			page.Count(t.SignerClosed, "channel", "channels"))
 	}
 	return s
+}
+
+// shareSat is a share for a person, "unknown" where there is none.
+func shareSat(msat *uint64) string {
+	if msat == nil {
+		return "unknown"
+	}
+	return page.Sat(*msat / 1000)
+}
+
+// unknownShares says what a total leaves out.
+func unknownShares(n int) string {
+	return "(the share in " + page.Count(n, "channel", "channels") + " is unknown, because that part of the file could not be read, and not counted)"
 }
 
 // noStrategy stands where a strategy would: vlsd writes by none.
@@ -74,24 +96,33 @@ func (f *backupFacts) strategyText() string {
 	case f.source == vlsstate.FromDump:
 		return noStrategy
 	case f.source == vlsstate.FromMerge:
-		return "several inputs; of each entry the newest counts"
+		return "several inputs; the newest version of each entry counts"
 	case f.strategy.Kind == vlsstate.Periodic:
-		return "periodic: up to date to within " + count(int(f.strategy.Updates), "change", "changes")
+		return "periodic: up to date to within " + page.Count(int(f.strategy.Updates), "change", "changes")
 	case f.strategy.Kind == vlsstate.NewChannelsOnly:
-		return "new channels only: written when a channel is opened, it shows no payment made since"
+		return "new channels only: written when a channel is opened; payments made since are not in it"
 	}
 	return f.strategy.String()
 }
 
 func (c *channelFacts) table() *table {
 	t := &table{indent: "  "}
+	if !c.Recoverable {
+		t.row("LOST", "it cannot be recovered: "+c.NotRecoverable)
+	}
+	if c.Older {
+		t.row("OLDER", "this channel is older than the file: its newest entry was damaged")
+	}
 	t.row("Peer", c.PeerID.String())
 	t.row("Address", c.addressText())
-	t.row("Capacity", sat(c.CapacityMsat/1000))
-	if c.ShareFrom == "birth" {
-		t.row("Your share", sat(c.LastKnownShareMsat/1000)+" when the channel was opened; not known since")
-	} else {
-		t.row("Your share", sat(c.LastKnownShareMsat/1000)+" when the file was written")
+	t.row("Capacity", page.Sat(c.CapacityMsat/1000))
+	switch c.ShareFrom {
+	case channel.FromBirth:
+		t.row("Your share", shareSat(c.LastKnownShareMsat)+" when the channel was opened; unknown since then")
+	case channel.FromCommitment:
+		t.row("Your share", shareSat(c.LastKnownShareMsat)+" when the file was written")
+	case channel.ShareUnknown:
+		t.row("Your share", "unknown, because that part of the file could not be read")
 	}
 	t.row("Pending", c.pendingText())
 	t.row("State", c.stateText())
@@ -102,7 +133,7 @@ func (c *channelFacts) table() *table {
 	t.row("Opened by", opener)
 	t.row("Type", c.ChannelType)
 	t.row("Funding", fmt.Sprintf("%s:%d", c.FundingTxid, c.FundingOutnum))
-	t.row("Channel id", c.ChannelID.String())
+	t.row("Channel id", c.ChannelID)
 	t.row("Dbid", fmt.Sprint(c.DBID))
 	return t
 }
@@ -115,6 +146,8 @@ func (c *channelFacts) addressText() string {
 		return c.Address.String() + " (from the backup)"
 	case c.addressError != nil:
 		return "the backup's cannot be read: " + c.addressError.Error()
+	case c.AddressSource == scbconv.FromInbound:
+		return "unknown; the peer called from " + c.BackupAddress + "; " + c.Address.String() + " is tried"
 	case c.Inbound:
 		return "unknown; the peer called from " + c.BackupAddress + ", where nobody answers"
 	}
@@ -122,7 +155,7 @@ func (c *channelFacts) addressText() string {
 }
 
 func (c *channelFacts) pendingText() string {
-	if c.Proves == provesNothing || c.Proves == provesUnread {
+	if c.noCommitment {
 		return "not known"
 	}
 	if c.HTLCsOffered+c.HTLCsReceived == 0 {
@@ -130,10 +163,10 @@ func (c *channelFacts) pendingText() string {
 	}
 	var parts []string
 	if n := c.HTLCsOffered; n > 0 {
-		parts = append(parts, fmt.Sprintf("%s out, %s", count(n, "payment", "payments"), sat(c.HTLCsOfferedMsat/1000)))
+		parts = append(parts, fmt.Sprintf("%s out, %s", page.Count(n, "payment", "payments"), page.Sat(c.HTLCsOfferedMsat/1000)))
 	}
 	if n := c.HTLCsReceived; n > 0 {
-		parts = append(parts, fmt.Sprintf("%s in, %s", count(n, "payment", "payments"), sat(c.HTLCsReceivedMsat/1000)))
+		parts = append(parts, fmt.Sprintf("%s in, %s", page.Count(n, "payment", "payments"), page.Sat(c.HTLCsReceivedMsat/1000)))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -144,14 +177,14 @@ func (c *channelFacts) stateText() string {
 	case provesUnread:
 		s = "could not be read: see the problems at the end"
 	case provesNothing:
-		s = "written before the first payment could be made: this proves nothing\nabout what happened since"
+		s = "written before the first payment was possible: this proves nothing\nabout what happened since"
 	case provesBirth:
 		s = "not used when the file was written; it may have been since"
 	case provesUse:
 		s = fmt.Sprintf("in use: your commitment %d, the peer's %d", last(c.NextHolderCommitNum), last(c.NextCounterpartyCommitNum))
 	}
 	if c.SignerClosed {
-		s += "\nCLOSED according to the signer; only the chain can say"
+		s += "\nCLOSED according to the signer; only the chain can confirm it"
 	}
 	return s
 }

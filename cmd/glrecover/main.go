@@ -2,11 +2,9 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 	"time"
 )
-
-// version is set by the linker (Makefile).
-var version = "unknown"
 
 // commands are the commands of the command line, in the order of the help.
 func commands() []command {
@@ -18,7 +16,14 @@ func commands() []command {
 		snapshotCommand,
 		diffCommand,
 		checkCommand,
-		manCommand,
+		rescueCommand,
+		findCommand,
+		sweepCommand,
+		doctorCommand,
+		statusCommand,
+		reportCommand,
+		manCommand(),
+		completionCommand(),
 		versionCommand,
 	}
 }
@@ -26,6 +31,11 @@ func commands() []command {
 func main() {
 	if startedByLightningd(os.Args[1:], os.Getenv) {
 		os.Exit(runPlugin(os.Stdin, os.Stdout))
+	}
+	if os.Getenv("GOGC") == "" {
+		// The entries of a large backup live until the end: at Go's default they
+		// would take twice their size.
+		debug.SetGCPercent(35)
 	}
 	c := &cli{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now}
 	os.Exit(c.run(os.Args[1:]))

@@ -29,7 +29,7 @@ func nodeAt(socket string) (*lightningd.Client, error) {
 }
 
 func unreachable(err error) error {
-	return failure.New(failure.NodeUnreachable, "Give the path of lightningd's RPC socket, and let lightningd run", "%v", err).Wrap(err)
+	return failure.New(failure.NodeUnreachable, "Give the path of lightningd's RPC socket, and make sure that lightningd runs", "%v", err).Wrap(err)
 }
 
 // observe asks a running node what a rehearsal wants to know of it.

@@ -17,7 +17,7 @@ func writeNew(path string, data []byte) (err error) {
 	reserved, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			return failure.New(failure.InvalidParameter, "Name another file; nothing is ever overwritten",
+			return failure.New(failure.InvalidParameter, "Choose another file; nothing is ever overwritten",
 				"%s exists already", path)
 		}
 		return writeError{err}

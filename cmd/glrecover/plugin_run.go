@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"io"
+	"runtime"
 
 	"github.com/sirupsen/logrus"
 
 	"github.com/glrecover/glrecover/lightningd"
 	"github.com/glrecover/glrecover/plugin"
-	"github.com/glrecover/glrecover/recovery"
 )
 
 // startedByLightningd reports whether lightningd runs this program as a plugin:
@@ -25,6 +25,7 @@ func startedByLightningd(args []string, env func(string) string) bool {
 // runPlugin serves lightningd until it ends the plugin.
 func runPlugin(in io.Reader, out io.Writer) int {
 	return plugin.Main(context.Background(), in, out, func(rpc *lightningd.Client, log logrus.FieldLogger) plugin.Service {
-		return recovery.ForLightningd(rpc, log)
+		log.Infof("glrecover %s, %s", buildText(), runtime.Version())
+		return plugin.ForLightningd(rpc, log)
 	})
 }

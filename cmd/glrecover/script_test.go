@@ -8,14 +8,15 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/glrecover/glrecover/testdata"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-const corpusDir = "../../testdata/corpus"
+var corpusDir = testdata.Corpus()
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"glrecover": program})
@@ -45,6 +46,18 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("CORPUS", corpus)
+			e.Setenv("INPUTS", filepath.Join(filepath.Dir(corpus), "inputs"))
+			secret, err := os.ReadFile(filepath.Join(corpus, "used-both-ways", "hsm_secret.hex"))
+			if err != nil {
+				return err
+			}
+			for name, network := range map[string]string{"BITCOIND": "regtest", "MAINNET": "main"} {
+				s, err := fakeBitcoind(e, network, string(secret))
+				if err != nil {
+					return err
+				}
+				e.Setenv(name, s.URL)
+			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -89,10 +102,6 @@ func cut(ts *testscript.TestScript, _ bool, args []string) {
 func sparse(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), nil, 0o600))
 	cut(ts, neg, args)
-}
-
-func fifo(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(syscall.Mkfifo(ts.MkAbs(args[0]), 0o600))
 }
 
 // mode PERM FILE demands a file's permissions.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 	"unicode"
 
 	"golang.org/x/term"
@@ -15,6 +16,7 @@ import (
 	"github.com/glrecover/glrecover/failure"
 	"github.com/glrecover/glrecover/keychain"
 	proofs "github.com/glrecover/glrecover/proof"
+	"github.com/glrecover/glrecover/recovery/page"
 	"github.com/glrecover/glrecover/vlsstate"
 )
 
@@ -27,12 +29,17 @@ func terminal(stream any) (*os.File, bool) {
 	return f, true
 }
 
-// prompt asks for a secret at the terminal without showing it: one line, or as
-// many as more wants after those that are there. more may be nil.
-func (c *cli) prompt(text string, more func(typed []byte) bool) (typed []byte, err error) {
+// quiet is how long nothing must arrive from a terminal before what was pasted
+// counts as ended.
+const quiet = 150 * time.Millisecond
+
+// prompt asks for a secret at the terminal without showing it: one line where
+// whole is nil; else lines until whole says that it is all there, or an empty one.
+// What is pasted behind that is read too, and dropped: a shell must not get it.
+func (c *cli) prompt(text string, whole func(typed []byte) bool) (typed []byte, err error) {
 	in, ok := terminal(c.stdin)
 	if !ok {
-		return nil, errors.New("standard input is no terminal")
+		return nil, errors.New("standard input is not a terminal")
 	}
 	restore, err := withoutEcho(int(in.Fd()))
 	if err != nil {
@@ -43,13 +50,25 @@ func (c *cli) prompt(text string, more func(typed []byte) bool) (typed []byte, e
 	typed = make([]byte, 0, keychain.MaxSize+1)
 	for {
 		before := len(typed)
-		if typed, err = appendLine(in, typed); err != nil || more == nil || len(typed) == before || !more(typed) {
+		typed, err = appendLine(in, typed)
+		waiting := arrives(int(in.Fd()), quiet)
+		if err != nil || whole == nil || len(typed) == cap(typed) || whole(typed) || len(typed) == before && !waiting {
 			break
 		}
-		if len(typed) < cap(typed) {
+		if len(typed) > 0 {
 			typed = append(typed, '\n')
 		}
-		fmt.Fprint(c.stderr, "\n"+count(len(bytes.Fields(typed)), "word", "words")+" so far; go on, or end with an empty line (not shown): ")
+		if !waiting {
+			fmt.Fprint(c.stderr, "\n"+soFar(typed)+" so far; go on, or end with an empty line (not shown): ")
+		}
+	}
+	for err == nil && arrives(int(in.Fd()), quiet) {
+		var dropped []byte
+		dropped, err = appendLine(in, make([]byte, 0, keychain.MaxSize))
+		clear(dropped)
+	}
+	if errors.Is(err, io.EOF) && len(typed) > 0 {
+		err = nil
 	}
 	fmt.Fprintln(c.stderr)
 	if err = errors.Join(err, restore()); err != nil {
@@ -57,6 +76,17 @@ func (c *cli) prompt(text string, more func(typed []byte) bool) (typed []byte, e
 		return nil, err
 	}
 	return typed, nil
+}
+
+// soFar counts what was typed: words where it is letters, else lines.
+func soFar(typed []byte) string {
+	fields := bytes.Fields(typed)
+	for _, f := range fields {
+		if bytes.ContainsFunc(f, unicode.IsDigit) {
+			return page.Count(bytes.Count(typed, []byte("\n")), "line", "lines")
+		}
+	}
+	return page.Count(len(fields), "word", "words")
 }
 
 // appendLine reads a line without its end. The end of the input ends it too,
@@ -70,6 +100,9 @@ func appendLine(in io.Reader, typed []byte) ([]byte, error) {
 		n, err := in.Read(b[:])
 		switch {
 		case n == 1 && b[0] == '\n':
+			if n := len(typed); n > before && typed[n-1] == '\r' {
+				typed = typed[:n-1] // a console of Windows ends lines with both
+			}
 			return typed, nil
 		case n == 1 && len(typed) < cap(typed):
 			typed = append(typed, b[0])
@@ -90,25 +123,35 @@ func (c *cli) ask() keychain.Ask {
 }
 
 // typedSecret reads a secret from the terminal, or all of standard input where
-// that is none. Words may be typed or pasted in several lines.
-func (c *cli) typedSecret(what string) (*keychain.Source, error) {
+// that is none. It may be typed or pasted in several lines; the prompt ends by
+// itself where it makes the node want. Where nobody knows the node, want is the
+// zero key; then words end with an empty line.
+func (c *cli) typedSecret(what string, want channel.PubKey) (*keychain.Source, error) {
 	if _, ok := terminal(c.stdin); !ok {
 		return keychain.FromReader(c.stdin)
 	}
-	typed, err := c.prompt(what+" (not shown): ", beginsPhrase)
-	if err != nil || len(typed) == 0 {
+	typed, err := c.prompt(what+" (not shown): ", func(typed []byte) bool { return makesNode(typed, want) })
+	if err != nil || len(bytes.TrimSpace(typed)) == 0 {
 		return nil, failure.New(failure.SecretUnreadable, "Try again", "nothing was read from the terminal").Wrap(err)
 	}
 	return keychain.FromBytes(typed), nil
 }
 
-// beginsPhrase reports whether a text is words, and too few for a phrase. Hex
-// digits and codex32 have digits.
-func beginsPhrase(text []byte) bool {
-	const fewest = 12
-	// Words of other languages have bytes above ASCII.
-	letter := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsLetter(r) || r >= 0x80 }
-	return len(bytes.Fields(text)) < fewest && bytes.IndexFunc(text, func(r rune) bool { return !letter(r) }) < 0
+// makesNode reports whether what was typed is the secret of a node, as far as no
+// passphrase is needed. Twelve words may be the first half of a longer phrase.
+func makesNode(typed []byte, want channel.PubKey) bool {
+	source := keychain.FromBytes(bytes.Clone(typed))
+	defer source.Wipe()
+	secret, err := source.Secret(nil)
+	if err != nil {
+		return false
+	}
+	defer secret.Wipe()
+	if want == (channel.PubKey{}) {
+		return secret.Kind() != keychain.Phrase
+	}
+	id, err := secret.NodeID()
+	return err == nil && id == want
 }
 
 // secretFor understands a source and demands that it makes the backup's node.
@@ -130,11 +173,11 @@ func (c *cli) secretFor(b *vlsstate.Backup, source *keychain.Source, ask keychai
 		}
 		made = &id
 	}
-	what := "This is not the secret of the backup's node."
+	what := "This is not the secret of the node in the backup."
 	if errSecret != nil {
-		what = "This cannot be understood as a secret."
+		what = "This is not a secret in any known form."
 	}
-	fmt.Fprintln(c.stderr, what+" Looking for the mistake; that may take some seconds.")
+	fmt.Fprintln(c.stderr, what+" Looking for the mistake; this may take some seconds.")
 	wrong := proofs.Diagnose(context.Background(), b.NodeID, source, made)
 	// What could not be understood keeps its own error unless the mistake is
 	// known for sure.
@@ -147,7 +190,7 @@ func (c *cli) secretFor(b *vlsstate.Backup, source *keychain.Source, ask keychai
 // oneStdin refuses to read two things from standard input.
 func oneStdin(backup, secret string) error {
 	if backup == "-" && secret == "-" {
-		return usagef("backup and secret cannot both come from standard input")
+		return usagef("only one of backup and secret can come from standard input")
 	}
 	return nil
 }

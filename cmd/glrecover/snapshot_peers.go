@@ -81,12 +81,15 @@ func (k *peerAddresses) running(ctx context.Context, node *lightningd.Client, b 
 	return nil
 }
 
+// maxSCBFile bounds a file of SCB entries: some ten thousand channels.
+const maxSCBFile = 64 << 20
+
 // entries takes the addresses of SCB entries in a file.
 func (k *peerAddresses) entries(path string) error {
 	unreadable := func(found string) error {
 		return failure.New(failure.InvalidParameter, `Give the {"scb":[...]} of staticbackup or glrecover convert`, "%s %s", path, found)
 	}
-	raw, err := readCapped(path, vlsstate.MaxSize)
+	raw, err := readCapped(path, maxSCBFile)
 	if err != nil {
 		return unreadable("cannot be read: " + reason(err))
 	}
@@ -184,7 +187,7 @@ func readCapped(path string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is no regular file")
+		return nil, errors.New("it is not a regular file")
 	}
 	f, err := os.Open(path)
 	if err != nil {

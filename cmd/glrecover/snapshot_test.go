@@ -166,7 +166,7 @@ func TestADumpGetsTheDateOfItsFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, stdout, stderr := runCLI(t, "snapshot", "--from", dump, "--to", "-")
-		made, err := vlsstate.Parse([]byte(stdout))
+		made, err := vlsstate.Read(bytes.NewReader([]byte(stdout)))
 		if err != nil {
 			t.Fatal(err, stderr)
 		}
@@ -189,8 +189,8 @@ func TestSnapshotAddsTheAddressesOfARunningNode(t *testing.T) {
 		nobody  = "03d3c86fc1e84364a9140801d61739c187e3411883cc60310b5d0647e03a034a03" // no entry
 		inbound = "025fcfea3b31c0a6d962a02da4ed695d9bb92361510733f5af72c6d89b167590d9" // called from somewhere
 		known   = "0399e0189836f3afef1a7d2b36fd866074257637b4fd64e94c277f200e6c72bf82" // dialled
-		path    = corpusDir + "/three-peers/backup.json"
 	)
+	path := corpusDir + "/three-peers/backup.json"
 	b, err := vlsstate.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -255,7 +255,7 @@ func TestSnapshotAddsTheAddressesOfARunningNode(t *testing.T) {
 				return map[string]any{"nodes": []any{}}, nil
 			})
 			_, stdout, stderr := runCLI(t, "snapshot", "--from", path, "--to", "-", "--node", s.Path())
-			made, err := vlsstate.Parse([]byte(stdout))
+			made, err := vlsstate.Read(bytes.NewReader([]byte(stdout)))
 			if err != nil {
 				t.Fatal(err, stderr)
 			}
@@ -328,7 +328,7 @@ func TestSnapshotTakesAddressesFromSCBs(t *testing.T) {
 			t.Fatal("cannot write")
 		}
 		code, stdout, stderr := runCLI(t, "snapshot", "--from", dump, "--to", "-", "--scb", scb)
-		made, err := vlsstate.Parse([]byte(stdout))
+		made, err := vlsstate.Read(bytes.NewReader([]byte(stdout)))
 		if err != nil || code != exitOK {
 			t.Fatal(err, stderr)
 		}

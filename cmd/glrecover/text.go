@@ -2,12 +2,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/glrecover/glrecover/recovery/page"
 )
 
 // plain makes a text safe for a terminal: what a file or an argument holds must
@@ -36,25 +38,6 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// sat writes an amount with thousands separators.
-func sat(amount uint64) string { return thousands(amount) + " sat" }
-
-func thousands(n uint64) string {
-	s := strconv.FormatUint(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// count writes a number with the right form of a noun.
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return thousands(uint64(n)) + " " + many
-}
-
 // age says how long ago something was, in the largest unit that fits twice.
 func age(d time.Duration) string {
 	if d < 0 {
@@ -69,7 +52,7 @@ func age(d time.Duration) string {
 		{time.Minute, "minute", "minutes"},
 	} {
 		if d >= 2*unit.d {
-			return count(int(d/unit.d), unit.one, unit.many) + " ago"
+			return page.Count(int(d/unit.d), unit.one, unit.many) + " ago"
 		}
 	}
 	return "just now"
@@ -99,4 +82,11 @@ func (t *table) String() string {
 		}
 	}
 	return b.String()
+}
+
+// complain prints lines to standard error.
+func (c *cli) complain(lines ...string) {
+	for _, line := range lines {
+		fmt.Fprintf(c.stderr, "glrecover: %s\n", plain(line))
+	}
 }

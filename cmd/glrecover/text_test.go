@@ -3,6 +3,8 @@ package main
 import (
 	"testing"
 	"time"
+
+	"github.com/glrecover/glrecover/recovery/page"
 )
 
 func TestAmountsHaveSeparators(t *testing.T) {
@@ -10,7 +12,7 @@ func TestAmountsHaveSeparators(t *testing.T) {
 		0: "0", 999: "999", 1000: "1,000", 999999: "999,999", 1234567: "1,234,567",
 		2_100_000_000_000_000: "2,100,000,000,000,000",
 	} {
-		if got := thousands(n); got != want {
+		if got := page.Thousands(n); got != want {
 			t.Errorf("%d: %s, want %s", n, got, want)
 		}
 	}

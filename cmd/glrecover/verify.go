@@ -22,14 +22,15 @@ var verifyCommand = command{
 terminal and not shown. It proves the node id, the signature of each entry, your
 keys of each channel (by the peer's signatures on your commitments, where the
 backup holds one), the peer's revealed secrets, and that each channel which the
-signer watches is there. A proof is about origin: an older backup of the same signer
-passes too, and nobody signs the file's date. It ends with 0 only if everything that
-can be checked is proven. What this backup cannot prove is printed as "not
-provable", and so are addresses that glrecover snapshot added; they do not make it
-fail.
+signer watches is there. This proves where the backup comes from, not that it is the
+latest: an older one of the same signer passes too, and the file's date is not
+signed. It exits with 0 only if everything that can be checked is proven. What this
+backup cannot prove is printed as "not provable", and so are addresses that
+glrecover snapshot added; they do not make it fail.
 
   --hsm-secret PATH
-      a file of mode 0400: lightningd's hsm_secret, vlsd's node.seed, or words;
+      a file that only you may read: lightningd's hsm_secret, vlsd's node.seed, words,
+      hex, a hex dump or base64;
       - reads standard input
   --json
       for programs, with the name of every entry
@@ -55,7 +56,7 @@ func verify(c *cli, args []string) error {
 	if err != nil {
 		return err
 	}
-	source, err := c.namedSecret(*path)
+	source, err := c.namedSecret(*path, b.NodeID)
 	if err != nil {
 		return err
 	}
@@ -88,10 +89,10 @@ func verify(c *cli, args []string) error {
 }
 
 // namedSecret opens the secret: a file, standard input, or the terminal.
-func (c *cli) namedSecret(path string) (*keychain.Source, error) {
+func (c *cli) namedSecret(path string, want channel.PubKey) (*keychain.Source, error) {
 	switch path {
 	case "":
-		return c.typedSecret("Secret: the words, 64 hex digits or codex32")
+		return c.typedSecret("Secret: the words, 64 hex digits or codex32", want)
 	case "-":
 		return keychain.FromReader(c.stdin)
 	}
@@ -131,7 +132,7 @@ func verifyText(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret, n
 	}
 	s.WriteString("\n")
 	for _, e := range r.Entries {
-		if e.Status == proofs.Proven || e.Status == proofs.NotProvable && e.Kind != proofs.PeerAddress {
+		if e.Status == proofs.Proven || e.Status == proofs.NotProvable && e.Kind != proofs.PeerAddress && e.Kind != proofs.OlderMark {
 			continue
 		}
 		what := e.Text
@@ -174,14 +175,9 @@ func verifyWarnings(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secre
 	}
 	// A signer's clock may be a little ahead of this machine's.
 	if b.CreatedAt.After(now.Add(10 * time.Minute)) {
-		warnings = append(warnings, "the backup is dated in the future: its date, which nobody signs, was changed, or a clock is wrong")
+		warnings = append(warnings, "the backup is dated in the future: either its date, which is not signed, was changed, or a clock is wrong")
 	}
-	for _, p := range b.Problems {
-		if p.Effect == vlsstate.Noted {
-			warnings = append(warnings, p.Error())
-		}
-	}
-	return warnings
+	return append(warnings, vlsstate.Lines(b.Problems, vlsstate.Noted)...)
 }
 
 func keysLine(s proofs.Status) string {
@@ -191,7 +187,7 @@ func keysLine(s proofs.Status) string {
 	case proofs.Wrong:
 		return "SOMETHING IS WRONG"
 	}
-	return "not provable from this snapshot"
+	return "not provable from this backup"
 }
 
 // words is a status for a person.
@@ -270,7 +266,7 @@ func verifyJSON(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret, n
 func wrongNodeJSON(b *vlsstate.Backup, err error) verifyResult {
 	v := verifyResult{
 		NodeID: b.NodeID, Counts: map[proofs.Status]int{proofs.Wrong: 1},
-		Checks:   []proofs.Check{{Kind: proofs.NodeID, Status: proofs.Wrong, Text: "the secret makes another node"}},
+		Checks:   []proofs.Check{{Kind: proofs.NodeID, Status: proofs.Wrong, Text: "the secret belongs to another node"}},
 		Channels: []verifyChannel{}, Note: proofs.Freshness, Warnings: []string{},
 	}
 	var f *failure.Error

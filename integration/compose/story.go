@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/glrecover/glrecover/failure"
 	h "github.com/glrecover/glrecover/integration/harness"
 	"github.com/glrecover/glrecover/integration/synthetic"
 )
@@ -45,11 +46,12 @@ func Play(t h.TB, w World) {
 	backup := lose(t, me)
 	t.Logf("the node is lost; a new one runs with the same secret, %d channels", len(me.Channels()))
 
-	if _, err := me.Glrecover(h.Params{"backup": backup}); err == nil || h.AsRPCError(err) == nil {
-		t.Fatalf("without the statement it was not refused: %v", err)
-	} else {
-		t.Logf("refused without the statement: code %d", h.AsRPCError(err).Code)
+	refused := me.CLI("-J", "-k", "glrecover", "backup="+backup)
+	_, err := refused.Answer("glrecover")
+	if e := h.AsRPCError(err); e == nil || !e.Refuses(failure.NotDecommissioned) {
+		t.Fatalf("without the statement it was not refused as %s (%d): %s", failure.NotDecommissioned, failure.NotDecommissioned.Code(), refused.Text())
 	}
+	t.Logf("refused without the statement: %s", failure.NotDecommissioned)
 	answer := me.Recover(h.Backup{Path: backup, Label: "synthetic"})
 	for _, f := range []h.Outpoint{first, second} {
 		c := answer.Of(f)

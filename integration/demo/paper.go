@@ -21,14 +21,14 @@ func onPaper(t h.TB, reason string) {
 	glrecover := h.PluginBinary(t)
 	dir := filepath.Join(root, "testdata", "corpus", "used-both-ways")
 	backup := filepath.Join(dir, "backup.json")
-	t.Logf("No node can be run here (%s), and no Docker engine answers. This is what needs neither.", reason)
+	t.Logf("No node can be run here (%s). This is what needs none.", reason)
 
 	s.step("A backup that the genuine Greenlight signer wrote")
-	s.command("glrecover inspect testdata/corpus/used-both-ways/backup.json")
+	s.command("glrecover", "inspect", "testdata/corpus/used-both-ways/backup.json")
 	s.say("%s", run(t, glrecover, "inspect", backup))
 
 	s.step("What the plugin would send to lightningd")
-	s.command("glrecover convert testdata/corpus/used-both-ways/backup.json")
+	s.command("glrecover", "convert", "testdata/corpus/used-both-ways/backup.json")
 	ours := scb(t, run(t, glrecover, "convert", backup))
 	for _, entry := range ours {
 		s.say("%s... (%d bytes)", entry[:72], len(entry)/2)
@@ -47,7 +47,7 @@ func onPaper(t h.TB, reason string) {
 	if err := json.Unmarshal(raw, &greenlight); err != nil {
 		t.Fatalf("%v", err)
 	}
-	s.command("glrecover convert --format glcli testdata/corpus/used-both-ways/backup.json")
+	s.command("glrecover", "convert", "--format", "glcli", "testdata/corpus/used-both-ways/backup.json")
 	if same := scb(t, run(t, glrecover, "convert", "--format", "glcli", backup)); slices.Equal(same, greenlight.Request.SCB) {
 		s.say("byte for byte what Greenlight's converter writes")
 	} else {

@@ -3,8 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
+	"github.com/glrecover/glrecover/failure"
 	h "github.com/glrecover/glrecover/integration/harness"
 )
 
@@ -46,38 +46,34 @@ func onRegtest(t h.TB) {
 	s.say("node id %s: the same", me.ID)
 	s.say("channels: %d, wallet: %s (on-chain change in the last blocks, which lightningd looks through by itself)", len(me.Channels()), sats(me.Balance()))
 
+	s.say("Below, lightning-cli stands for lightning-cli --lightning-dir=%s --network=regtest.", me.Dir)
+
 	s.step("Without a statement about the hosted node, glrecover refuses")
-	s.command("lightning-cli glrecover backup=%s", backup.Path)
-	_, err := me.Glrecover(h.Params{"backup": backup.Path})
-	if err == nil {
-		t.Fatalf("it was not refused")
+	refused := s.cli(me, 1, "glrecover", "backup="+backup.Path)
+	_, err := refused.Answer("glrecover")
+	if e := h.AsRPCError(err); e == nil || !e.Refuses(failure.NotDecommissioned) {
+		t.Fatalf("it was not refused with %s (%d)", failure.NotDecommissioned, failure.NotDecommissioned.Code())
 	}
-	s.say("%s", wrap(message(err), 90))
+	s.say("(exit code 1)")
 
 	s.step("A dry run shows what would be done, and does nothing")
-	s.command("lightning-cli -k glrecover backup=%s dry_run=true", backup.Path)
-	dry, err := me.Glrecover(h.Params{"backup": backup.Path, "dry_run": true})
-	if err != nil {
-		t.Fatalf("dry run: %v", err)
+	s.cli(me, 0, "-k", "glrecover", "backup="+backup.Path, "dry_run=true")
+	if got := len(me.Channels()); got != 0 {
+		t.Fatalf("the dry run imported %d channels", got)
 	}
-	show(s, dry)
 
 	s.step("The recovery")
-	s.command("lightning-cli -k glrecover backup=%s decommissioned=true", backup.Path)
-	answer := me.Recover(backup)
-	show(s, answer)
-	for i, step := range answer.NextSteps {
-		s.say("%s", wrap(fmt.Sprintf("next (%d): %s", i+1, step), 90))
-	}
+	s.cli(me, 0, "-k", "glrecover", "backup="+backup.Path, "decommissioned=true")
 
 	s.step("The peer is asked to close, in the order that loses nothing")
 	closing := n.WaitSpent(funding)
 	s.say("closing transaction %s", closing)
+	s.status(me)
 	n.Mine(1, me, peer)
 
 	s.step("The coin is in the wallet")
 	h.Wait(t, "the coin", func() error { return me.HasOutputOf(closing) })
-	channelID := answer.Of(funding).ChannelID
+	channelID := me.Channel(funding).ChannelID
 	h.Wait(t, "the status", func() error {
 		c := me.Status().Of(channelID)
 		if c == nil {
@@ -88,54 +84,9 @@ func onRegtest(t h.TB) {
 		}
 		return nil
 	})
-	s.command("lightning-cli glrecover-status")
-	for _, c := range me.Status().Channels {
-		s.say("%s  %s  %s", short(c.ChannelID), c.State, sats(c.Recovered.Sat()))
-		s.say("%s", wrap(c.Reason, 90))
-	}
+	s.status(me)
 	got := me.Received(closing)
 	s.say("%s of %s; the rest is the fee and the anchors of the closing transaction.", sats(got), sats(share))
 
 	t.Logf("\nDone: the lost node's %s are in the new node's own wallet. Backup: %s.", sats(got), backup.Label)
-}
-
-// show prints an answer of glrecover.
-func show(s *teller, a *h.Answer) {
-	for _, c := range a.Channels {
-		s.say("%s  %s: capacity %s, ours %s, funding %s", short(c.ChannelID), c.Result, sats(c.Capacity.Sat()), sats(c.Share.Sat()), c.Funding.State)
-		if c.Reason != "" {
-			s.say("%s", wrap(c.Reason, 90))
-		}
-	}
-	for _, w := range a.Warnings {
-		s.say("%s", wrap("warning: "+w, 90))
-	}
-}
-
-// message is an error's own text, without the method and the code.
-func message(err error) string {
-	if e := h.AsRPCError(err); e != nil {
-		return e.Message
-	}
-	return err.Error()
-}
-
-// wrap breaks text into lines of at most width bytes where it has spaces.
-func wrap(text string, width int) string {
-	var b strings.Builder
-	column := 0
-	for i, word := range strings.Fields(text) {
-		switch {
-		case i == 0:
-		case column+1+len(word) > width:
-			b.WriteByte('\n')
-			column = 0
-		default:
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += len(word)
-	}
-	return b.String()
 }

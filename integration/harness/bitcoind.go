@@ -1,19 +1,14 @@
 package harness
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"sync/atomic"
-	"time"
 )
 
 // Bitcoind is a regtest bitcoind with a wallet of mature coins.
@@ -24,32 +19,29 @@ type Bitcoind struct {
 	RPCPort  int
 	User     string
 	Password string
+	// P2PPort is where it serves compact filters, with Chain.Filters.
+	P2PPort int
 
 	net     *Net
 	proc    *Process
 	address string
-	id      atomic.Int64
 }
 
-// BitcoinError is an error that bitcoind answered.
-type BitcoinError struct {
-	Code    int    `json:"code"`
-	Message string `json:"message"`
-}
-
-// Error returns bitcoind's own text and code.
-func (e *BitcoinError) Error() string { return fmt.Sprintf("%s (%d)", e.Message, e.Code) }
-
-func startBitcoind(n *Net) *Bitcoind {
+func startBitcoind(n *Net, chain Chain) *Bitcoind {
 	n.T.Helper()
 	b := &Bitcoind{
 		Dir: n.nodeDir("bitcoind"), Host: "127.0.0.1", RPCPort: FreePort(n.T),
 		User: "glr", Password: randomHex(16), net: n,
 	}
 	// The password is in a file because arguments are there for all to see.
+	listen, p2p := 0, ""
+	if chain.Filters {
+		b.P2PPort = FreePort(n.T)
+		listen, p2p = 1, fmt.Sprintf("bind=127.0.0.1:%d\nblockfilterindex=1\npeerblockfilters=1\n", b.P2PPort)
+	}
 	conf := fmt.Sprintf(`regtest=1
 server=1
-listen=0
+listen=%d
 dnsseed=0
 fixedseeds=0
 natpmp=0
@@ -62,13 +54,25 @@ rpcport=%d
 rpcbind=127.0.0.1
 rpcallowip=127.0.0.1
 rpcworkqueue=256
-`, b.User, b.Password, b.RPCPort)
+%s`, listen, b.User, b.Password, b.RPCPort, p2p)
+	for _, line := range chain.Options {
+		conf += line + "\n"
+	}
 	if err := os.WriteFile(filepath.Join(b.Dir, "bitcoin.conf"), []byte(conf), 0o600); err != nil {
 		n.T.Fatalf("%v", err)
 	}
 	b.Start()
+	if !chain.Born.IsZero() {
+		b.Must("setmocktime", nil, chain.Born.Unix())
+	}
 	b.fill()
 	return b
+}
+
+// Now ends the time of Chain.Born: the next blocks are dated as they come.
+func (b *Bitcoind) Now() {
+	b.net.T.Helper()
+	b.Must("setmocktime", nil, 0)
 }
 
 // fill makes a wallet with mature coins.
@@ -106,47 +110,12 @@ func (b *Bitcoind) Stop() {
 	}
 }
 
-// rpcClient never reuses a connection that a stopped bitcoind has closed.
-var rpcClient = &http.Client{Timeout: 3 * time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
-
 // Call sends one JSON-RPC request; result may be nil.
 func (b *Bitcoind) Call(method string, result any, params ...any) error {
-	if params == nil {
-		params = []any{}
-	}
-	body, err := json.Marshal(map[string]any{"id": b.id.Add(1), "method": method, "params": params})
-	if err != nil {
-		return err
-	}
-	url := "http://" + net.JoinHostPort(b.Host, strconv.Itoa(b.RPCPort))
-	req, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.SetBasicAuth(b.User, b.Password)
-	resp, err := rpcClient.Do(req)
-	if err != nil {
-		return fmt.Errorf("bitcoind %s: %w", method, err)
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return fmt.Errorf("bitcoind %s: %w", method, err)
-	}
-	var answer struct {
-		Result json.RawMessage `json:"result"`
-		Error  *BitcoinError   `json:"error"`
-	}
-	if err := json.Unmarshal(raw, &answer); err != nil {
-		return fmt.Errorf("bitcoind %s: status %s", method, resp.Status)
-	}
-	if answer.Error != nil {
-		return fmt.Errorf("bitcoind %s: %w", method, answer.Error)
-	}
-	if result == nil {
-		return nil
-	}
-	return json.Unmarshal(answer.Result, result)
+	return jsonRPC{
+		daemon: "bitcoind", client: rpcClient, user: b.User, password: b.Password,
+		url: "http://" + net.JoinHostPort(b.Host, strconv.Itoa(b.RPCPort)),
+	}.call(method, result, params...)
 }
 
 // Must is Call that fails the test on an error.
@@ -174,6 +143,41 @@ func (b *Bitcoind) MineEmpty(blocks int) int {
 	return b.Height()
 }
 
+// Invalidate takes the block at a height, and those above it, out of the chain.
+func (b *Bitcoind) Invalidate(height int) {
+	b.net.T.Helper()
+	var hash string
+	b.Must("getblockhash", &hash, height)
+	b.Must("invalidateblock", nil, hash)
+}
+
+// Copy copies the data directory, and returns the copy's path.
+func (b *Bitcoind) Copy() string {
+	t := b.net.T
+	t.Helper()
+	b.Stop()
+	to := b.Dir + "-copy"
+	if err := os.CopyFS(to, os.DirFS(b.Dir)); err != nil {
+		t.Fatalf("%v", err)
+	}
+	b.Start()
+	return to
+}
+
+// Become starts bitcoind again with the data directory that Copy made.
+func (b *Bitcoind) Become(copied string) {
+	t := b.net.T
+	t.Helper()
+	b.Stop()
+	if err := os.RemoveAll(b.Dir); err != nil {
+		t.Fatalf("%v", err)
+	}
+	if err := os.Rename(copied, b.Dir); err != nil {
+		t.Fatalf("%v", err)
+	}
+	b.Start()
+}
+
 // Height is the height of the tip.
 func (b *Bitcoind) Height() int {
 	b.net.T.Helper()
@@ -188,6 +192,27 @@ func (b *Bitcoind) Send(address string, sat uint64) string {
 	var txid string
 	b.Must("sendtoaddress", &txid, address, btc(sat))
 	return txid
+}
+
+// SendRaw sends a transaction, hex, and returns its txid.
+func (b *Bitcoind) SendRaw(tx string) string {
+	b.net.T.Helper()
+	var txid string
+	b.Must("sendrawtransaction", &txid, tx)
+	return txid
+}
+
+func (b *Bitcoind) lndConf() string {
+	return fmt.Sprintf(`bitcoin.node=bitcoind
+[Bitcoind]
+bitcoind.dir=%s
+bitcoind.rpchost=127.0.0.1:%d
+bitcoind.rpcuser=%s
+bitcoind.rpcpass=%s
+bitcoind.rpcpolling=true
+bitcoind.blockpollinginterval=250ms
+bitcoind.txpollinginterval=250ms
+`, b.Dir, b.RPCPort, b.User, b.Password)
 }
 
 // btc writes an amount in sat as bitcoind wants it.
@@ -267,3 +292,25 @@ type Outpoint struct {
 
 // String returns "txid:vout".
 func (o Outpoint) String() string { return fmt.Sprintf("%s:%d", o.Txid, o.Vout) }
+
+// ownCLI writes a bitcoin-cli that asks this bitcoind, whatever it is told of
+// where bitcoind is.
+func (b *Bitcoind) ownCLI() string {
+	t := b.net.T
+	t.Helper()
+	path := filepath.Join(b.Dir, "cli")
+	script := fmt.Sprintf(`#!/bin/sh
+for a; do
+	shift
+	case $a in
+	-datadir=*|-rpc*) ;;
+	*) set -- "$@" "$a" ;;
+	esac
+done
+exec bitcoin-cli -datadir=%s "$@"
+`, b.Dir)
+	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
+		t.Fatalf("%v", err)
+	}
+	return path
+}

@@ -13,12 +13,17 @@ import (
 // pins it, and the cache directory carries it.
 const lndVersion = "v0.20.1-beta"
 
+// btcdVersion is the commit of btcd that lnd pins, short, as integration/lnd has
+// it; the cache directory carries it.
+const btcdVersion = "4f4ea81776d6"
+
 // lndTags are the build tags of lnd's own release builds that the scenarios
 // need.
 const lndTags = "signrpc,walletrpc,chainrpc,invoicesrpc"
 
 var (
 	lndBuilt    built
+	btcdBuilt   built
 	signerBuilt built
 	pluginBuilt built
 	helperBuilt built
@@ -28,34 +33,47 @@ var (
 // from the module proxy when GLRECOVER_REQUIRE names lnd.
 func lndBinaries() (map[string]string, error) {
 	return lndBuilt.get(func() (map[string]string, error) {
-		if p, ok := allOnPath("lnd", "lncli"); ok {
-			return p, nil
-		}
-		dir, err := cacheDir("lnd-" + lndVersion)
-		if err != nil {
-			return nil, err
-		}
-		if p, ok := allIn(dir, "lnd", "lncli"); ok {
-			return p, nil
-		}
-		if !Required(LND) {
-			return nil, fmt.Errorf("lnd is neither on PATH nor built: go run ./integration/cmd/glr-build lnd")
-		}
-		root, err := Root()
-		if err != nil {
-			return nil, err
-		}
-		err = goBuild(filepath.Join(root, "integration", "lnd"), dir, "-tags", lndTags,
+		return fromModules(LND, "lnd-"+lndVersion, []string{"lnd", "lncli"}, "-tags", lndTags,
 			"github.com/lightningnetwork/lnd/cmd/lnd", "github.com/lightningnetwork/lnd/cmd/lncli")
-		if err != nil {
-			return nil, err
-		}
-		p, ok := allIn(dir, "lnd", "lncli")
-		if !ok {
-			return nil, fmt.Errorf("lnd's build left no program")
-		}
-		return p, nil
 	})
+}
+
+// btcdBinaries finds btcd on PATH or in the cache, or builds it from the module
+// proxy when GLRECOVER_REQUIRE names btcd.
+func btcdBinaries() (map[string]string, error) {
+	return btcdBuilt.get(func() (map[string]string, error) {
+		return fromModules(BtcdD, "btcd-"+btcdVersion, []string{"btcd"}, "github.com/btcsuite/btcd")
+	})
+}
+
+// fromModules finds programs on PATH or in the cache, or builds them in the
+// module integration/lnd when GLRECOVER_REQUIRE names program.
+func fromModules(program, cache string, names []string, build ...string) (map[string]string, error) {
+	if p, ok := allOnPath(names...); ok {
+		return p, nil
+	}
+	dir, err := cacheDir(cache)
+	if err != nil {
+		return nil, err
+	}
+	if p, ok := allIn(dir, names...); ok {
+		return p, nil
+	}
+	if !Required(program) {
+		return nil, fmt.Errorf("%s is neither on PATH nor built: go run ./integration/cmd/glr-build %[1]s", program)
+	}
+	root, err := Root()
+	if err != nil {
+		return nil, err
+	}
+	if err := goBuild(filepath.Join(root, "integration", "lnd"), dir+string(filepath.Separator), build...); err != nil {
+		return nil, err
+	}
+	p, ok := allIn(dir, names...)
+	if !ok {
+		return nil, fmt.Errorf("%s's build left no program", program)
+	}
+	return p, nil
 }
 
 // signerBinaries finds gl-hsmd and gl-tool on PATH or in the cache, or builds
@@ -117,15 +135,30 @@ func Main(run func() int) int {
 	return code
 }
 
-// Build makes lnd or glsigner now, whatever GLRECOVER_REQUIRE says, unless it
-// is at hand.
-func Build(program string) (map[string]string, error) {
+// cost is what a person should know before a build begins.
+var cost = map[string]string{
+	LND:      "building lnd from Go's module proxy, once: about 155 MB and some minutes",
+	BtcdD:    "building btcd from Go's module proxy, once: less than a minute",
+	GLSigner: "building the Greenlight signer with cargo, once: some minutes",
+}
+
+// Build makes lnd, btcd or glsigner now, whatever GLRECOVER_REQUIRE says, unless
+// it is at hand. say is told before a build begins.
+func Build(program string, say func(line string)) (map[string]string, error) {
+	if line := cost[program]; line != "" && find(program) != nil {
+		say(line)
+		for _, b := range []*built{&lndBuilt, &btcdBuilt, &signerBuilt} {
+			b.again()
+		}
+	}
 	if err := os.Setenv(RequireEnv, os.Getenv(RequireEnv)+","+program); err != nil {
 		return nil, err
 	}
 	switch program {
 	case LND:
 		return lndBinaries()
+	case BtcdD:
+		return btcdBinaries()
 	case GLSigner:
 		return signerBinaries()
 	}

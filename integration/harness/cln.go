@@ -2,14 +2,17 @@ package harness
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // Secret is the 32 bytes of a node's hsm_secret file.
@@ -34,11 +37,20 @@ type CLNConfig struct {
 	Passphrase string
 	// Plugin adds the product, as a line of the config file.
 	Plugin bool
+	// AllPlugins leaves every plugin of this lightningd enabled, each on a
+	// port of its own, in place of those alone that the scenarios need.
+	AllPlugins bool
+	// Release is the directory that a lightningd was installed to, with its
+	// programs in bin; empty: the one on PATH.
+	Release string
 	// Signer makes the genuine Greenlight signer its hsmd.
 	Signer *Signer
 	// RecordPeers, Hold and ZeroConf switch on parts of the test plugin:
 	// RecordPeers is implied by Signer.
 	Hold, ZeroConf bool
+	// HideBitcoind gives lightningd a bitcoin-cli that knows by itself where
+	// bitcoind is: nobody else can learn it from lightningd's settings.
+	HideBitcoind bool
 	// Options are further lines of the config file, "name" or "name=value".
 	Options []string
 	// Env is added to lightningd's environment.
@@ -61,6 +73,8 @@ type CLN struct {
 	net     *Net
 	proc    *Process
 	omitted []string
+	// plugins are the lines that pluginLines made.
+	plugins []string
 }
 
 // CLN makes and starts a lightningd.
@@ -104,30 +118,96 @@ func (n *CLN) Heir(name string, cfg CLNConfig) *CLN {
 	return n.net.NewCLN(name, cfg)
 }
 
-// slowPlugins are not needed by any scenario and each cost start-up time.
-var slowPlugins = []string{"cln-renepay", "recklessrpc", "autoclean", "bookkeeper", "commando", "sql"}
+// program is the path of one of lightningd's programs.
+func (n *CLN) program(name string) string {
+	if n.Config.Release == "" {
+		return name
+	}
+	return filepath.Join(n.Config.Release, "bin", name)
+}
+
+// unneeded are plugins that no scenario needs: slow to start, or (those in
+// Rust, which not every build has) on one fixed port for all nodes of a
+// machine. cln-grpc is an important plugin: the second node would die of it.
+// lightningd takes a name that it does not know.
+var unneeded = []string{
+	"cln-renepay", "recklessrpc", "autoclean", "bookkeeper", "commando", "sql",
+	"cln-grpc", "clnrest", "wss-proxy", "cln-bip353", "cln-currencyrate", "cln-lsps-client", "cln-lsps-service",
+}
+
+// listening are the options of plugins that listen, up to the port. clnrest
+// and wss-proxy are idle without theirs; wss-proxy also wants lightningd itself
+// to listen for websockets.
+var listening = []string{"grpc-port=", "clnrest-port=", "wss-bind-addr=127.0.0.1:"}
+
+// pluginLines are the lines of the config file about lightningd's own plugins.
+func (n *CLN) pluginLines() []string {
+	n.net.T.Helper()
+	if n.plugins != nil {
+		return n.plugins
+	}
+	if !n.Config.AllPlugins {
+		for _, p := range unneeded {
+			n.plugins = append(n.plugins, "disable-plugin="+p)
+		}
+		return n.plugins
+	}
+	known := n.options()
+	n.plugins = []string{fmt.Sprintf("bind-addr=ws:127.0.0.1:%d", FreePort(n.net.T))}
+	for _, l := range listening {
+		if option, _, _ := strings.Cut(l, "="); slices.Contains(known, option) {
+			n.plugins = append(n.plugins, fmt.Sprintf("%s%d", l, FreePort(n.net.T)))
+		}
+	}
+	return n.plugins
+}
+
+// options asks lightningd for its options, its plugins' included: it refuses a
+// config file with any other.
+func (n *CLN) options() []string {
+	t := n.net.T
+	t.Helper()
+	dir, err := os.MkdirTemp(n.net.Dir, "help")
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	out, err := exec.Command(n.program("lightningd"), "--lightning-dir="+dir, "--network=regtest", "--help").Output()
+	if err != nil {
+		t.Fatalf("lightningd --help: %v", err)
+	}
+	var options []string
+	for _, m := range optionInHelp.FindAllSubmatch(out, -1) {
+		options = append(options, string(m[1]))
+	}
+	return options
+}
+
+var optionInHelp = regexp.MustCompile(`(?m)^--([\w-]+)`)
 
 func (n *CLN) writeConfig() {
 	n.net.T.Helper()
 	b := n.net.Bitcoind
-	lines := []string{
-		"bind-addr=" + n.Address(),
+	settings := []string{
 		"bitcoin-datadir=" + b.Dir,
 		"bitcoin-rpcconnect=127.0.0.1",
 		fmt.Sprintf("bitcoin-rpcport=%d", b.RPCPort),
 		"bitcoin-rpcuser=" + b.User,
 		"bitcoin-rpcpassword=" + b.Password,
+	}
+	if n.Config.HideBitcoind {
+		settings = []string{"bitcoin-datadir=" + n.Dir, "bitcoin-cli=" + b.ownCLI()}
+	}
+	lines := append(settings,
+		"bind-addr="+n.Address(),
 		"disable-dns",
 		"log-level=debug",
-		"log-file=" + n.LogPath(),
-		"alias=" + n.Name,
+		"log-file="+n.LogPath(),
+		"alias="+n.Name,
 		"force-feerates=1255",
 		"ignore-fee-limits=true",
 		"allow-deprecated-apis=false",
-	}
-	for _, p := range slowPlugins {
-		lines = append(lines, "disable-plugin="+p)
-	}
+	)
+	lines = append(lines, n.pluginLines()...)
 	if n.Config.Signer != nil || n.Config.Hold || n.Config.ZeroConf {
 		lines = append(lines, "plugin="+helperBinary(n.net.T))
 	}
@@ -176,7 +256,7 @@ func (n *CLN) Launch(args ...string) {
 		stdin = strings.NewReader(p + "\n")
 	}
 	_ = os.Remove(n.Socket())
-	n.proc = n.net.startWith(stdin, n.Dir, n.LogPath(), env, "lightningd", append(argv, args...)...)
+	n.proc = n.net.startWith(stdin, n.Dir, n.LogPath(), env, n.program("lightningd"), append(argv, args...)...)
 	Wait(t, n.Name+" to answer", func() error {
 		if over, err := n.proc.Exited(); over {
 			t.Fatalf("%s ended at its start: %v\n%s", n.Name, err, tail(n.LogPath(), 4000))
@@ -264,7 +344,7 @@ func (n *CLN) KillPlugin() {
 		n.net.T.Fatalf("%s: the plugin does not run", n.Name)
 	}
 	for _, pid := range pids {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+		kill(pid)
 	}
 }
 
@@ -273,6 +353,22 @@ func (n *CLN) KillPlugin() {
 func (n *CLN) StartPlugin() {
 	n.net.T.Helper()
 	n.Must("plugin", Params{"subcommand": "start", "plugin": PluginBinary(n.net.T)}, nil)
+}
+
+// StartPluginAgain is StartPlugin for one that was killed: lightningd must have
+// noticed.
+func (n *CLN) StartPluginAgain() {
+	n.net.T.Helper()
+	Wait(n.net.T, "lightningd to notice", func() error {
+		if pids := n.PluginPIDs(); len(pids) > 0 {
+			return fmt.Errorf("runs as %v", pids)
+		}
+		if err := n.Call("glrecover-status", nil, nil); AsRPCError(err) == nil {
+			return errors.New("still a method")
+		}
+		return nil
+	})
+	n.StartPlugin()
 }
 
 // Net is the scenario's world.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 )
 
@@ -304,6 +305,61 @@ func (n *CLN) Received(txid string) uint64 {
 	for _, o := range n.Outputs() {
 		if o.Txid == txid {
 			sum += o.Amount.Sat()
+		}
+	}
+	return sum
+}
+
+// Plugins are the active plugins by their programs' names.
+func (n *CLN) Plugins() map[string]bool {
+	n.net.T.Helper()
+	var a struct {
+		Plugins []struct {
+			Name   string `json:"name"`
+			Active bool   `json:"active"`
+		} `json:"plugins"`
+	}
+	n.Must("plugin", Params{"subcommand": "list"}, &a)
+	active := map[string]bool{}
+	for _, p := range a.Plugins {
+		if p.Active {
+			active[filepath.Base(p.Name)] = true
+		}
+	}
+	return active
+}
+
+// SignedCommitment is the node's own commitment of its channel with a peer, signed by
+// both and not sent, as hex.
+func (n *CLN) SignedCommitment(peer string) string {
+	n.net.T.Helper()
+	var a struct {
+		Tx string `json:"tx"`
+	}
+	n.Must("dev-sign-last-tx", Params{"id": peer}, &a)
+	return a.Tx
+}
+
+// ReceivedOf is the sum, in sat, of the wallet's outputs of a close and of the
+// transactions that spend it.
+func (n *CLN) ReceivedOf(closing string) uint64 {
+	n.net.T.Helper()
+	var a struct {
+		Transactions []struct {
+			Hash   string `json:"hash"`
+			Inputs []struct {
+				Txid string `json:"txid"`
+			} `json:"inputs"`
+		} `json:"transactions"`
+	}
+	n.Must("listtransactions", nil, &a)
+	sum := n.Received(closing)
+	for _, tx := range a.Transactions {
+		for _, in := range tx.Inputs {
+			if in.Txid == closing {
+				sum += n.Received(tx.Hash)
+				break
+			}
 		}
 	}
 	return sum

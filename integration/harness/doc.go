@@ -1,6 +1,8 @@
 // Package harness runs real programs on regtest for the scenarios and the
 // demo: bitcoind, lightningd (with its own hsmd or with the genuine Greenlight
-// signer), lnd, and the plugin as `go build` makes it from this tree.
+// signer), lnd, and the plugin as `go build` makes it from this tree. Where
+// nothing but Go is at hand, a btcd makes the chain, and a small node of its own
+// (Fundee) has the channel that is lost; both daemons come from Go's module proxy.
 //
 // Every port is on 127.0.0.1, every file is in one temporary directory per
 // Net, every wait is for a predicate, and every process that was started is

@@ -19,6 +19,8 @@ type Answer struct {
 		NotImported  int `json:"not_imported"`
 	} `json:"totals"`
 	Raw json.RawMessage `json:"-"`
+	// Printed is what lightning-cli printed, progress and messages included.
+	Printed string `json:"-"`
 }
 
 // ChannelAnswer is one channel in glrecover's answer.
@@ -62,13 +64,15 @@ func (a *Answer) Results() map[string]int {
 	return m
 }
 
-// Glrecover calls the product's glrecover method.
+// Glrecover calls the product's glrecover method as a user does, with
+// lightning-cli.
 func (n *CLN) Glrecover(p Params) (*Answer, error) {
 	var raw json.RawMessage
-	if err := n.Call("glrecover", p, &raw); err != nil {
+	run, err := n.Type("glrecover", p, &raw)
+	if err != nil {
 		return nil, err
 	}
-	a := &Answer{Raw: raw}
+	a := &Answer{Raw: raw, Printed: run.Stdout}
 	if err := json.Unmarshal(raw, a); err != nil {
 		return nil, fmt.Errorf("glrecover's answer: %w", err)
 	}
@@ -110,17 +114,24 @@ type Status struct {
 	Alarms   []string        `json:"alarms"`
 	Channels []ChannelStatus `json:"channels"`
 	Notes    []string        `json:"notes"`
-	Totals   struct {
+	Chain    struct {
+		Height   int    `json:"height"`
+		LookBack string `json:"look_back"`
+		Trouble  string `json:"trouble"`
+	} `json:"chain"`
+	Totals struct {
 		Recovered Msat `json:"recovered_msat"`
 		Expected  Msat `json:"expected_msat"`
 	} `json:"totals"`
 }
 
-// Status calls the product's glrecover-status method.
+// Status calls the product's glrecover-status method with lightning-cli.
 func (n *CLN) Status() *Status {
 	n.net.T.Helper()
 	s := new(Status)
-	n.Must("glrecover-status", nil, s)
+	if _, err := n.Type("glrecover-status", nil, s); err != nil {
+		n.net.T.Fatalf("%s: %v", n.Name, err)
+	}
 	return s
 }
 
@@ -132,4 +143,59 @@ func (s *Status) Of(channelID string) *ChannelStatus {
 		}
 	}
 	return nil
+}
+
+// RawStatus is all that glrecover-status says, as JSON.
+func (n *CLN) RawStatus() string {
+	n.net.T.Helper()
+	var raw json.RawMessage
+	if _, err := n.Type("glrecover-status", nil, &raw); err != nil {
+		return err.Error()
+	}
+	return string(raw)
+}
+
+// SweepTx is a transaction in glrecover-sweep's answer.
+type SweepTx struct {
+	ChannelID string   `json:"channel_id"`
+	Txid      string   `json:"txid"`
+	Hex       string   `json:"hex"`
+	Claims    []string `json:"claims"`
+	Amount    Msat     `json:"amount_msat"`
+	FeeSat    uint64   `json:"fee_sat"`
+	PerKW     uint32   `json:"feerate_perkw"`
+	Second    bool     `json:"htlc_transaction"`
+	Coins     []string `json:"wallet_inputs"`
+	Replaces  []string `json:"replaces"`
+	Refused   string   `json:"refused"`
+}
+
+// Sweeps is what the scenarios read of glrecover-sweep's answer.
+type Sweeps struct {
+	Destination  string    `json:"destination"`
+	Transactions []SweepTx `json:"transactions"`
+	Outputs      []struct {
+		ChannelID string `json:"channel_id"`
+		OutPoint  string `json:"outpoint"`
+		What      string `json:"what"`
+		Needs     string `json:"needs"`
+		Standing  string `json:"standing"`
+		Trouble   string `json:"trouble"`
+		Sweep     string `json:"sweep_txid"`
+	} `json:"outputs"`
+	Notes []string `json:"notes"`
+}
+
+// Sweeps calls the product's glrecover-sweep method with lightning-cli.
+func (n *CLN) Sweeps(preimages ...string) *Sweeps {
+	n.net.T.Helper()
+	p := Params{}
+	if len(preimages) > 0 {
+		p["preimage"] = preimages
+	}
+	s := new(Sweeps)
+	if _, err := n.Type("glrecover-sweep", p, s); err != nil {
+		n.net.T.Fatalf("%s: %v", n.Name, err)
+	}
+	return s
 }

@@ -256,7 +256,7 @@ func (n *CLN) Reestablish(held Held, nextCommitment, nextRevocation uint64) *lnw
 }
 
 // commitmentSecret is the node's revocation secret of its commitment number,
-// derived as lightningd's own hsmd does (hsmd/libhsmd.c, BOLT 3 for the rest).
+// derived as lightningd's own hsmd does (hsmd/libhsmd.c).
 func (n *CLN) commitmentSecret(held Held, number uint64) [32]byte {
 	t := n.net.T
 	t.Helper()
@@ -267,7 +267,11 @@ func (n *CLN) commitmentSecret(held Held, number uint64) [32]byte {
 	base := hkdfKey(t, n.Secret[:], nil, "peer seed", 32)
 	seed := hkdfKey(t, base, binary.LittleEndian.AppendUint64(peer, held.DBID), "per-peer seed", 32)
 	keys := hkdfKey(t, seed, nil, "c-lightning", 192)
-	secret := [32]byte(keys[160:])
+	return shachain([32]byte(keys[160:]), number)
+}
+
+// shachain is the revocation secret of a commitment number (BOLT 3).
+func shachain(secret [32]byte, number uint64) [32]byte {
 	index := uint64(1)<<48 - 1 - number
 	for bit := 47; bit >= 0; bit-- {
 		if index>>bit&1 == 1 {

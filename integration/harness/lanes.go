@@ -2,6 +2,7 @@ package harness
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,6 +16,8 @@ import (
 type Lane struct {
 	From, To Node
 	Sat      uint64
+	// PushSat is what the opener gives the other side.
+	PushSat uint64
 	// Announce makes it public.
 	Announce bool
 	// Dialled says that To dials From; else From dials.
@@ -47,11 +50,14 @@ func (n *Net) OpenLanes(lanes ...*Lane) {
 		coin[l.From] = max(coin[l.From], l.Sat+50_000)
 		count[l.From]++
 	}
+	// In one transaction: bitcoind takes 25 in a row.
+	pay := map[string]json.Number{}
 	for _, node := range openers {
 		for range count[node] {
-			n.Bitcoind.Send(node.address(), coin[node])
+			pay[node.address()] = btc(coin[node])
 		}
 	}
+	n.Bitcoind.Must("sendmany", nil, "", pay)
 	n.Mine(1, all...)
 	for _, node := range openers {
 		want := coin[node] * uint64(count[node])
@@ -91,7 +97,7 @@ func (n *Net) openLane(l *Lane) {
 		default:
 			l.From.Connect(l.To)
 		}
-		l.Funding, err = l.From.open(l.To, OpenOptions{Sat: l.Sat, Announce: l.Announce})
+		l.Funding, err = l.From.open(l.To, OpenOptions{Sat: l.Sat, PushSat: l.PushSat, Announce: l.Announce})
 		return err
 	})
 }
@@ -151,6 +157,15 @@ func (n *Net) OfferOver(l *Lane, from Node, msat uint64) {
 	}
 }
 
+// OfferPreimage is OfferOver to a CLN node whose invoice has this preimage, 64 hex
+// digits.
+func (n *Net) OfferPreimage(l *Lane, from Node, to *CLN, msat uint64, preimage string) {
+	n.T.Helper()
+	if err := from.payOver(l.Funding, to.billOf(msat, preimage), false); err != nil {
+		n.T.Fatalf("%s: %v", from.NodeName(), err)
+	}
+}
+
 // bill is an invoice with what a sender along a route of its own needs.
 type bill struct {
 	bolt11       string
@@ -167,16 +182,18 @@ func (n *CLN) confirmed() uint64 { return n.Balance() }
 
 func (n *CLN) connectedTo(peer Node) bool { return n.Connected(peer) }
 
-func (n *LNDNode) connectedTo(peer Node) bool { return n.connected(peer) }
+func (n *LNDNode) connectedTo(peer Node) bool { return n.connected(peer.NodeID()) }
 
-func (n *CLN) bill(msat uint64) bill {
+func (n *CLN) bill(msat uint64) bill { return n.billOf(msat, randomHex(32)) }
+
+func (n *CLN) billOf(msat uint64, preimage string) bill {
 	n.net.T.Helper()
 	var a struct {
 		Bolt11 string `json:"bolt11"`
 		Hash   string `json:"payment_hash"`
 		Secret string `json:"payment_secret"`
 	}
-	n.Must("invoice", Params{"amount_msat": msat, "label": randomHex(8), "description": "harness"}, &a)
+	n.Must("invoice", Params{"amount_msat": msat, "label": randomHex(8), "description": "harness", "preimage": preimage}, &a)
 	return bill{a.Bolt11, a.Hash, a.Secret, n.ID, msat}
 }
 

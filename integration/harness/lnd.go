@@ -40,7 +40,6 @@ func (n *Net) LND(name string, options ...string) *LNDNode {
 		Name: name, Dir: n.nodeDir(name), Options: options, Host: "127.0.0.1",
 		Port: FreePort(n.T), RESTPort: FreePort(n.T), RPCPort: FreePort(n.T), net: n,
 	}
-	b := n.Bitcoind
 	conf := fmt.Sprintf(`[Application Options]
 noseedbackup=true
 no-macaroons=true
@@ -51,22 +50,14 @@ restlisten=127.0.0.1:%d
 rpclisten=127.0.0.1:%d
 debuglevel=debug
 nat=false
+nobootstrap=true
 accept-keysend=true
 [Bitcoin]
 bitcoin.regtest=true
-bitcoin.node=bitcoind
 bitcoin.defaultchanconfs=1
-[Bitcoind]
-bitcoind.dir=%s
-bitcoind.rpchost=127.0.0.1:%d
-bitcoind.rpcuser=%s
-bitcoind.rpcpass=%s
-bitcoind.rpcpolling=true
-bitcoind.blockpollinginterval=250ms
-bitcoind.txpollinginterval=250ms
-[protocol]
+%s[protocol]
 protocol.wumbo-channels=true
-`, name, node.Port, node.RESTPort, node.RPCPort, b.Dir, b.RPCPort, b.User, b.Password)
+`, name, node.Port, node.RESTPort, node.RPCPort, n.miner().lndConf())
 	if err := os.WriteFile(filepath.Join(node.Dir, "lnd.conf"), []byte(conf), 0o600); err != nil {
 		n.T.Fatalf("%v", err)
 	}
@@ -74,7 +65,7 @@ protocol.wumbo-channels=true
 	return node
 }
 
-// Start starts lnd and waits until it has caught up with bitcoind.
+// Start starts lnd and waits until it has caught up with the chain.
 func (n *LNDNode) Start() {
 	t := n.net.T
 	t.Helper()
@@ -157,7 +148,7 @@ func (n *LNDNode) NodeID() string { return n.ID }
 // Address returns "host:port".
 func (n *LNDNode) Address() string { return net.JoinHostPort(n.Host, strconv.Itoa(n.Port)) }
 
-// WaitSynced waits until lnd is at bitcoind's height.
+// WaitSynced waits until lnd is at the chain's height.
 func (n *LNDNode) WaitSynced() {
 	n.net.T.Helper()
 	Wait(n.net.T, n.Name+" to catch up", func() error {
@@ -168,7 +159,7 @@ func (n *LNDNode) WaitSynced() {
 		if err := n.Call(http.MethodGet, "/v1/getinfo", nil, &info); err != nil {
 			return err
 		}
-		if want := n.net.Bitcoind.Height(); info.Height < want || !info.Synced {
+		if want := n.net.miner().Height(); info.Height < want || !info.Synced {
 			return fmt.Errorf("at %d of %d, synced %v", info.Height, want, info.Synced)
 		}
 		return nil
@@ -180,14 +171,14 @@ func (n *LNDNode) Connect(peer Node) {
 	n.net.T.Helper()
 	body := map[string]any{"addr": map[string]string{"pubkey": peer.NodeID(), "host": peer.Address()}}
 	Wait(n.net.T, n.Name+" to connect", func() error {
-		if err := n.Call(http.MethodPost, "/v1/peers", body, nil); err != nil && !n.connected(peer) {
+		if err := n.Call(http.MethodPost, "/v1/peers", body, nil); err != nil && !n.connected(peer.NodeID()) {
 			return err
 		}
 		return nil
 	})
 }
 
-func (n *LNDNode) connected(peer Node) bool {
+func (n *LNDNode) connected(id string) bool {
 	var a struct {
 		Peers []struct {
 			PubKey string `json:"pub_key"`
@@ -197,7 +188,7 @@ func (n *LNDNode) connected(peer Node) bool {
 		return false
 	}
 	for _, p := range a.Peers {
-		if p.PubKey == peer.NodeID() {
+		if p.PubKey == id {
 			return true
 		}
 	}
@@ -212,8 +203,8 @@ func (n *LNDNode) FundWallet(sat uint64) {
 		Address string `json:"address"`
 	}
 	n.Must(http.MethodGet, "/v1/newaddress", nil, &a)
-	n.net.Bitcoind.Send(a.Address, sat)
-	n.net.Bitcoind.Mine(1)
+	n.net.miner().Send(a.Address, sat)
+	n.net.miner().Mine(1)
 	Wait(n.net.T, n.Name+"'s coins", func() error {
 		if got := n.balance(); got != before+sat {
 			return fmt.Errorf("%d sat", got)
@@ -232,12 +223,17 @@ func (n *LNDNode) balance() uint64 {
 }
 
 func (n *LNDNode) open(peer Node, o OpenOptions) (Outpoint, error) {
+	return n.openTo(peer.NodeID(), o)
+}
+
+// openTo opens a channel to the connected node with this id.
+func (n *LNDNode) openTo(peer string, o OpenOptions) (Outpoint, error) {
 	var a struct {
 		TxidBytes []byte `json:"funding_txid_bytes"`
 		Txid      string `json:"funding_txid_str"`
 		Vout      uint32 `json:"output_index"`
 	}
-	id, err := hexBytes(peer.NodeID())
+	id, err := hexBytes(peer)
 	if err != nil {
 		return Outpoint{}, err
 	}

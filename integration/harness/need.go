@@ -14,6 +14,7 @@ import (
 const (
 	Lightningd = "lightningd"
 	BitcoindD  = "bitcoind"
+	BtcdD      = "btcd"
 	LND        = "lnd"
 	GLSigner   = "glsigner"
 )
@@ -21,6 +22,53 @@ const (
 // RequireEnv names the environment variable that lists, separated by commas,
 // what must be there: its absence is then a failure instead of a line.
 const RequireEnv = "GLRECOVER_REQUIRE"
+
+// LightningdDirsEnv names the environment variable that lists the directories
+// of further lightningd releases (separated as PATH is), each with its programs
+// in bin.
+const LightningdDirsEnv = "GLRECOVER_LIGHTNINGD_DIRS"
+
+// Release is a lightningd of GLRECOVER_LIGHTNINGD_DIRS.
+type Release struct {
+	// Dir is for CLNConfig.Release.
+	Dir, Version string
+}
+
+// Releases are the releases of GLRECOVER_LIGHTNINGD_DIRS. What is not at hand
+// is said in one line on standard error, or fails the scenario when
+// GLRECOVER_REQUIRE names lightningd_dirs; without any, the scenario is left
+// out.
+func Releases(t Skipper) []Release {
+	t.Helper()
+	absent := func(format string, args ...any) {
+		t.Helper()
+		line := fmt.Sprintf("NOT RUN: "+t.Name()+" "+format, args...)
+		if Required("lightningd_dirs") {
+			t.Fatalf("%s, and %s=%s demands it", line, RequireEnv, os.Getenv(RequireEnv))
+		}
+		Say("%s", line)
+	}
+	var found []Release
+	dirs := filepath.SplitList(os.Getenv(LightningdDirsEnv))
+	if len(dirs) == 0 {
+		absent("on older and newer releases of lightningd: %s lists none", LightningdDirsEnv)
+	}
+	for _, dir := range dirs {
+		if _, ok := allIn(filepath.Join(dir, "bin"), "lightningd", "lightning-cli"); !ok {
+			absent("on the release in %s: there is no bin/lightningd with bin/lightning-cli", dir)
+			continue
+		}
+		out, err := exec.Command(filepath.Join(dir, "bin", "lightningd"), "--version").Output()
+		if err != nil {
+			t.Fatalf("the lightningd in %s: %v", dir, err)
+		}
+		found = append(found, Release{dir, strings.TrimSpace(string(out))})
+	}
+	if len(found) == 0 {
+		t.Skipf("no other release of lightningd")
+	}
+	return found
+}
 
 // Need lets the scenario run if every program is at hand. If not, it says so
 // in one line on standard error and leaves the scenario out, or fails it when
@@ -69,9 +117,15 @@ func find(program string) error {
 		if _, err := exec.LookPath("bitcoin-cli"); err != nil {
 			return fmt.Errorf("lightningd reaches bitcoind through bitcoin-cli, which is not on PATH")
 		}
+		if err := onPath("lightning-cli"); err != nil {
+			return err
+		}
 		return onPath("lightningd")
 	case BitcoindD:
 		return onPath("bitcoind")
+	case BtcdD:
+		_, err := btcdBinaries()
+		return err
 	case LND:
 		_, err := lndBinaries()
 		return err
@@ -94,6 +148,13 @@ type built struct {
 	once sync.Once
 	path map[string]string
 	err  error
+}
+
+// again forgets that nothing was found.
+func (b *built) again() {
+	if b.err != nil {
+		*b = built{}
+	}
 }
 
 func (b *built) get(make func() (map[string]string, error)) (map[string]string, error) {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Net is one scenario's world: a bitcoind on regtest, nodes, and a directory
@@ -16,8 +17,10 @@ import (
 type Net struct {
 	T   TB
 	Dir string
-	// Bitcoind is running and has mature coins in its wallet.
+	// Bitcoind is running and has mature coins in its wallet; nil on btcd.
 	Bitcoind *Bitcoind
+	// Btcd makes the chain of a Net of NewOnBtcd; else nil.
+	Btcd *Btcd
 
 	mu    sync.Mutex
 	procs []*Process
@@ -25,10 +28,45 @@ type Net struct {
 	names map[string]bool
 }
 
+// InDockerEnv is set in the project's container images.
+const InDockerEnv = "GLRECOVER_IN_DOCKER"
+
 // New makes a directory and starts bitcoind. Everything is ended and removed
-// when t is cleaned up; with GLRECOVER_KEEP set, or when a Console failed, the
-// directory stays.
+// when t is cleaned up; with GLRECOVER_KEEP set, or when a Console failed
+// outside of a container, the directory stays.
 func New(t TB) *Net {
+	t.Helper()
+	return NewOn(t, Chain{})
+}
+
+// Chain says how a scenario's bitcoind is to run.
+type Chain struct {
+	// Born dates the first blocks; the zero value is now. Bitcoind.Now ends it.
+	Born time.Time
+	// Options are further lines of bitcoin.conf, "name=value".
+	Options []string
+	// Filters has it listen, and serve compact filters (BIP 157).
+	Filters bool
+}
+
+// NewOn is New with a chain of its own kind.
+func NewOn(t TB, chain Chain) *Net {
+	t.Helper()
+	n := newNet(t)
+	n.Bitcoind = startBitcoind(n, chain)
+	return n
+}
+
+// NewOnBtcd is New with btcd in bitcoind's place, on regtest too: for scenarios
+// that need nothing but Go.
+func NewOnBtcd(t TB) *Net {
+	t.Helper()
+	n := newNet(t)
+	n.Btcd = startBtcd(n)
+	return n
+}
+
+func newNet(t TB) *Net {
 	t.Helper()
 	// Unix socket paths end at about 100 bytes: no test name in it, and not
 	// below a long TMPDIR.
@@ -42,8 +80,31 @@ func New(t TB) *Net {
 	}
 	n := &Net{T: t, Dir: dir, names: map[string]bool{}}
 	t.Cleanup(n.close)
-	n.Bitcoind = startBitcoind(n)
 	return n
+}
+
+// miner is the daemon that makes a Net's chain and has coins.
+type miner interface {
+	// Height is the height of the tip.
+	Height() int
+	// Mine makes blocks with what is in the mempool and returns the new height.
+	Mine(blocks int) int
+	// Send pays sat to an address and returns the txid; unconfirmed.
+	Send(address string, sat uint64) string
+	// Mempool lists the txids in the mempool.
+	Mempool() []string
+	// Spender returns the txid of the transaction that spends o, in the mempool
+	// or in one of the last spenderDepth blocks.
+	Spender(o Outpoint) (string, error)
+	// lndConf are the sections of lnd.conf that say where it is.
+	lndConf() string
+}
+
+func (n *Net) miner() miner {
+	if n.Btcd != nil {
+		return n.Btcd
+	}
+	return n.Bitcoind
 }
 
 func (n *Net) close() {
@@ -54,7 +115,9 @@ func (n *Net) close() {
 	for _, p := range procs {
 		p.Kill()
 	}
+	// What is in a container is gone with it.
 	_, person := n.T.(*Console)
+	person = person && os.Getenv(InDockerEnv) == ""
 	if n.T.Failed() && !person {
 		n.dumpLogs()
 	}

@@ -69,7 +69,7 @@ func (p *Process) Wait(timeout time.Duration) error {
 
 // Kill ends the whole group with SIGKILL, as a power cut would, and waits.
 func (p *Process) Kill() {
-	_ = syscall.Kill(-p.PID(), syscall.SIGKILL)
+	killGroup(p.cmd.Process)
 	<-p.done
 }
 
@@ -95,7 +95,7 @@ func (p *Process) Children(program string) []int {
 		if _, err := fmt.Sscanf(e, "/proc/%d/exe", &pid); err != nil {
 			continue
 		}
-		if pgid, err := syscall.Getpgid(pid); err == nil && pgid == p.PID() {
+		if inGroup(pid, p.PID()) {
 			pids = append(pids, pid)
 		}
 	}

@@ -10,7 +10,10 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"strings"
 	"time"
+
+	"github.com/glrecover/glrecover/failure"
 )
 
 // callTimeout bounds one request to lightningd.
@@ -27,6 +30,12 @@ type RPCError struct {
 // Error returns method, message and code.
 func (e *RPCError) Error() string {
 	return fmt.Sprintf("%s: %s (%d)", e.Method, e.Message, e.Code)
+}
+
+// Refuses reports whether the error is this refusal of the product: its name begins
+// the message, and the code is the name's.
+func (e *RPCError) Refuses(name failure.Name) bool {
+	return e.Code == name.Code() && strings.HasPrefix(e.Message, string(name)+": ")
 }
 
 // AsRPCError returns the lightningd error in err, or nil.
@@ -75,81 +84,42 @@ func (n *CLN) Must(method string, params Params, result any) {
 	}
 }
 
-// CallRaw sends the parameters byte for byte as they are given: for requests
-// that no encoder would write.
+// CallRaw sends the parameters byte for byte as they are given, for requests
+// that no encoder would write, over a connection of its own.
 func (n *CLN) CallRaw(method string, params []byte) (json.RawMessage, error) {
-	answer, _, err := n.exchange(method, params, false)
-	return answer, err
-}
-
-// CallProgress is CallRaw with progress notifications switched on; it returns
-// those that arrived before the answer.
-func (n *CLN) CallProgress(method string, params []byte) (json.RawMessage, []json.RawMessage, error) {
-	return n.exchange(method, params, true)
-}
-
-type rpcMessage struct {
-	ID     json.RawMessage `json:"id"`
-	Method string          `json:"method"`
-	Params json.RawMessage `json:"params"`
-	Result json.RawMessage `json:"result"`
-	Error  *RPCError       `json:"error"`
-}
-
-// exchange uses a connection of its own for each request.
-func (n *CLN) exchange(method string, params []byte, progress bool) (json.RawMessage, []json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", n.Socket())
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer conn.Close()
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = conn.SetDeadline(deadline)
-	}
-	dec := json.NewDecoder(conn)
-	read := func(id string) (*rpcMessage, []json.RawMessage, error) {
-		var notes []json.RawMessage
-		for {
-			var m rpcMessage
-			if err := dec.Decode(&m); err != nil {
-				return nil, notes, fmt.Errorf("%s: no answer: %w", method, err)
-			}
-			if m.Method != "" {
-				notes = append(notes, m.Params)
-				continue
-			}
-			if string(m.ID) != id {
-				return nil, notes, fmt.Errorf("%s: answer to another request", method)
-			}
-			return &m, notes, nil
-		}
-	}
-	if progress {
-		if _, err := conn.Write([]byte(`{"jsonrpc":"2.0","id":"n","method":"notifications","params":{"enable":true}}`)); err != nil {
-			return nil, nil, err
-		}
-		if _, _, err := read(`"n"`); err != nil {
-			return nil, nil, err
-		}
 	}
 	var req bytes.Buffer
 	fmt.Fprintf(&req, `{"jsonrpc":"2.0","id":"h","method":%q,"params":`, method)
 	req.Write(params)
 	req.WriteString("}")
 	if _, err := conn.Write(req.Bytes()); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	m, notes, err := read(`"h"`)
-	if err != nil {
-		return nil, notes, err
+	var answer struct {
+		ID     string          `json:"id"`
+		Result json.RawMessage `json:"result"`
+		Error  *RPCError       `json:"error"`
 	}
-	if m.Error != nil {
-		m.Error.Method = method
-		return nil, notes, m.Error
+	if err := json.NewDecoder(conn).Decode(&answer); err != nil {
+		return nil, fmt.Errorf("%s: no answer: %w", method, err)
 	}
-	return m.Result, notes, nil
+	if answer.ID != "h" {
+		return nil, fmt.Errorf("%s: answer to another request", method)
+	}
+	if answer.Error != nil {
+		answer.Error.Method = method
+		return nil, answer.Error
+	}
+	return answer.Result, nil
 }
 
 func randomHex(n int) string {

@@ -6,6 +6,8 @@ import (
 	"crypto/sha512"
 	"path/filepath"
 	"strings"
+
+	"github.com/tyler-smith/go-bip39"
 )
 
 // Words are an English BIP39 phrase, as it was shown to the user.
@@ -47,3 +49,17 @@ func (w Words) Exchanged(i, j int) Words {
 
 // SecretPath is lightningd's hsm_secret.
 func (n *CLN) SecretPath() string { return filepath.Join(n.Dir, "regtest", "hsm_secret") }
+
+// NewWords are twelve random words.
+func NewWords(t TB) Words {
+	t.Helper()
+	entropy, err := bip39.NewEntropy(128)
+	if err != nil {
+		t.Fatalf("harness: %v", err)
+	}
+	words, err := bip39.NewMnemonic(entropy)
+	if err != nil {
+		t.Fatalf("harness: %v", err)
+	}
+	return Words(words)
+}

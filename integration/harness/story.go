@@ -42,7 +42,7 @@ type OpenOptions struct {
 // Mine makes blocks and waits until every given node has seen them.
 func (n *Net) Mine(blocks int, nodes ...Node) {
 	n.T.Helper()
-	n.Bitcoind.Mine(blocks)
+	n.miner().Mine(blocks)
 	for _, node := range nodes {
 		node.WaitSynced()
 	}
@@ -131,7 +131,7 @@ func (n *Net) WaitSpent(o Outpoint) string {
 	n.T.Helper()
 	var txid string
 	Wait(n.T, fmt.Sprintf("a spend of %s", o), func() (err error) {
-		txid, err = n.Bitcoind.Spender(o)
+		txid, err = n.miner().Spender(o)
 		return err
 	})
 	return txid
@@ -141,7 +141,7 @@ func (n *Net) WaitSpent(o Outpoint) string {
 func (n *Net) WaitMempool(txid string) {
 	n.T.Helper()
 	Wait(n.T, txid+" in the mempool", func() error {
-		if slices.Contains(n.Bitcoind.Mempool(), txid) {
+		if slices.Contains(n.miner().Mempool(), txid) {
 			return nil
 		}
 		return errors.New("not there")

@@ -1,4 +1,4 @@
-// lnd as a real peer for the scenarios, in a module of its own: lnd's
+// lnd as a real peer for the scenarios, and a btcd, in a module of its own: lnd's
 // dependencies stay out of the product's.
 module github.com/glrecover/glrecover/integration/lnd
 
@@ -12,6 +12,7 @@ replace (
 )
 
 tool (
+	github.com/btcsuite/btcd
 	github.com/lightningnetwork/lnd/cmd/lncli
 	github.com/lightningnetwork/lnd/cmd/lnd
 )

@@ -24,7 +24,7 @@ FAIL
 FAIL	example	0.3s
 `
 	var out strings.Builder
-	if filter(strings.NewReader(in), &out) {
+	if filter(strings.NewReader(in), &out, false) {
 		t.Error("a failed run passed")
 	}
 	const want = `NOT RUN: TestC needs lnd
@@ -49,8 +49,50 @@ func TestOnlySuccessPasses(t *testing.T) {
 		"=== RUN TestA\npanic: test timed out\nstack\n": false,
 	} {
 		var out strings.Builder
-		if got := filter(strings.NewReader(in), &out); got != want {
+		if got := filter(strings.NewReader(in), &out, false); got != want {
 			t.Errorf("%q: %v", in, got)
 		}
+	}
+}
+
+func TestBrieflyTestsThatCouldNotRunShareALine(t *testing.T) {
+	const in = `=== RUN   TestA
+    a_test.go:1: from A
+--- PASS: TestA (0.1s)
+=== RUN   TestB
+NOT RUN: TestB needs lnd (it is not built)
+    need.go:9: NOT RUN: TestB needs lnd (it is not built)
+--- SKIP: TestB (0.0s)
+=== RUN   TestC
+NOT RUN: TestC needs lnd (it is not built)
+    need.go:9: NOT RUN: TestC needs lnd (it is not built)
+--- SKIP: TestC (0.0s)
+=== RUN   TestD
+=== RUN   TestD/one
+    d_test.go:3: not run: no bitcoind on PATH
+--- PASS: TestD (0.0s)
+    --- SKIP: TestD/one (0.0s)
+PASS
+ok  	a	1s
+=== RUN   TestE
+    e_test.go:1: from E
+--- FAIL: TestE (0.2s)
+FAIL
+FAIL	b	0.3s
+`
+	var out strings.Builder
+	if filter(strings.NewReader(in), &out, true) {
+		t.Error("a failed run passed")
+	}
+	const want = `ok  	a	1s
+NOT RUN: TestB and 1 more: needs lnd (it is not built)
+NOT RUN: TestD/one: no bitcoind on PATH
+    e_test.go:1: from E
+--- FAIL: TestE (0.2s)
+FAIL
+FAIL	b	0.3s
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 }

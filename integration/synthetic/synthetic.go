@@ -42,19 +42,26 @@ func Backup(path string, o Options) ([]byte, error) {
 		return nil, err
 	}
 	defer done()
-	values := map[string]any{
-		"nodes/" + o.NodeID:      entry{0, map[string]any{"key_derivation_style": 1, "network": "regtest"}},
-		"allowlists/" + o.NodeID: entry{0, []string{}},
-	}
+	values := map[string]any{}
 	if err := channels(db, node, o, values); err != nil {
 		return nil, fmt.Errorf("synthetic: %w", err)
 	}
 	var strategy any = "new_channels_only"
 	if !o.Birth {
-		strategy = map[string]any{"periodic": map[string]int{"updates": 1}}
+		strategy = periodic
 	}
+	return file(o.NodeID, o.CreatedAt, strategy, values)
+}
+
+// periodic is the strategy that writes after each update.
+var periodic = map[string]any{"periodic": map[string]int{"updates": 1}}
+
+// file writes a backup of the node with these entries and its own.
+func file(node string, created time.Time, strategy any, values map[string]any) ([]byte, error) {
+	values["nodes/"+node] = entry{0, map[string]any{"key_derivation_style": 1, "network": "regtest"}}
+	values["allowlists/"+node] = entry{0, []string{}}
 	return json.MarshalIndent(map[string]any{
-		"version": 1, "created_at": o.CreatedAt.UTC().Format(time.RFC3339), "node_id": o.NodeID,
+		"version": 1, "created_at": created.UTC().Format(time.RFC3339), "node_id": node,
 		"strategy": strategy, "state": map[string]any{"values": values},
 	}, "", "  ")
 }

@@ -269,6 +269,11 @@ func (n *Node) read(out io.Reader) {
 			}
 			if json.Unmarshal(m.Params, &p) == nil {
 				p.Method = m.Method
+				// lightning-cli crashes on anything else (handle_notify in
+				// cli/lightning-cli.c of CLN v26.06.6).
+				if p.Method == "progress" && (p.Total < 2 || p.Num >= p.Total) {
+					n.t.Errorf("progress %d of %d would crash lightning-cli", p.Num, p.Total)
+				}
 				n.notes[string(p.ID)] = append(n.notes[string(p.ID)], p.Note)
 			}
 		default:

@@ -1,6 +1,10 @@
 package api
 
-import "github.com/glrecover/glrecover/channel"
+import (
+	"time"
+
+	"github.com/glrecover/glrecover/channel"
+)
 
 // Backup is a signer backup as the caller gave it: exactly one of the two
 // fields is set.
@@ -12,26 +16,68 @@ type Backup struct {
 	Inline []byte
 }
 
+// None reports whether there is no backup.
+func (b Backup) None() bool { return b.Path == "" && b.Inline == nil }
+
 // RecoverParams are the parameters of glrecover.
 type RecoverParams struct {
+	// Backup is empty where the words are all that there is; then Peers names those
+	// that are heard first.
 	Backup Backup
+	// Peers maps the node id of a peer to be heard before the plan to "host:port" as
+	// typed, "" where gossip or a copy must tell.
+	Peers map[channel.PubKey]string
+	// Since is from when on the node may have existed, for a search without a backup;
+	// zero if unknown.
+	Since time.Time
 	// Decommissioned is the user's statement that the hosted node can never
 	// run again.
 	Decommissioned bool
 	DryRun         bool
 	// Addresses maps a peer's node id to "host:port" as typed.
 	Addresses map[channel.PubKey]string
-	// Destination is an on-chain address as typed, "" for the node's wallet.
+	// Destination is an on-chain address as typed, to which sweeps pay; "" for the
+	// node's wallet.
 	Destination string
-	// Feerate is as typed: sat per kw or kb with suffix ("253perkw"), a bare
-	// number, or one of CLN's names ("urgent"); "" for none.
+	// Feerate is the sweeps' as typed: sat per kw or kb with suffix ("253perkw"), a
+	// bare number, or one of CLN's names ("urgent"); "" for the estimate.
 	Feerate string
 	// SkipIncomplete leaves channels out that the backup describes only in
 	// part.
 	SkipIncomplete bool
 	// Override names the failures that the user accepts.
 	Override []string
+	// Extra imports the channels that only a stored copy of the lost node's own
+	// backup has.
+	Extra bool
+	// MaxFeePercent is how much of what a close brings to the wallet may be paid
+	// to get it confirmed, 0 to 100; 0 means nothing ever. Nil leaves it as it
+	// was, or at the default.
+	MaxFeePercent *uint64
+	// Wait is how long to wait for a node that is behind the chain.
+	Wait time.Duration
 }
+
+// SweepParams are the parameters of glrecover-sweep.
+type SweepParams struct {
+	DryRun bool
+	// Preimages are the user's. They never print.
+	Preimages []Preimage
+	// Channel is as in glrecover-status, "" for all.
+	Channel string
+}
+
+// Preimage is the preimage of a payment.
+type Preimage [32]byte
+
+// String hides it.
+func (Preimage) String() string { return "[preimage]" }
+
+// GoString hides it.
+func (Preimage) GoString() string { return "[preimage]" }
+
+// MarshalText hides it.
+func (Preimage) MarshalText() ([]byte, error) { return []byte("[preimage]"), nil }
 
 // Progress tells the caller of a long command how it goes. Its methods may be
 // called from any goroutine, never fail, and do nothing once the command has
@@ -72,27 +118,7 @@ type Options struct {
 	AllowOpenings []channel.PubKey
 	// AllowAllOpenings lifts the guard for every peer.
 	AllowAllOpenings bool
-}
-
-// StateChange is one channel_state_changed notification.
-type StateChange struct {
-	Peer channel.PubKey
-	// ChannelID is nil where lightningd did not say.
-	ChannelID *channel.ID
-	// OldState and NewState are CLN's names; OldState is "unknown" for a new
-	// channel.
-	OldState string
-	NewState string
-	// Cause is CLN's: user, local, remote, protocol, onchain or unknown.
-	Cause   string
-	Message string
-}
-
-// Opening is one channel_opened notification: a peer funded a channel with us.
-type Opening struct {
-	Peer channel.PubKey
-	// FundingTxid is 64 hex digits in display order.
-	FundingTxid string
-	FundingMsat uint64
-	Ready       bool
+	// OpeningsTrouble says which values of that option are no node ids, "" if all
+	// are: the guard stays up for them.
+	OpeningsTrouble string
 }

@@ -1,0 +1,214 @@
+package core
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/glrecover/glrecover/chain"
+	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/peer"
+	"github.com/glrecover/glrecover/recovery/decision"
+	"github.com/glrecover/glrecover/recovery/judge"
+	"github.com/glrecover/glrecover/recovery/model"
+	"github.com/glrecover/glrecover/recovery/sessions"
+	"github.com/glrecover/glrecover/recovery/state"
+)
+
+// number answers the reading of a peer's numbers that waits.
+func (w *sim) number(c *channel.Channel, n *judge.Reestablish) {
+	w.t.Helper()
+	i := slices.IndexFunc(w.open, func(f model.Effect) bool {
+		r, reads := f.(model.ReadReestablish)
+		return reads && r.Peer == c.Peer
+	})
+	if i < 0 {
+		w.t.Fatalf("nobody reads numbers: %v", w.openNames())
+	}
+	w.end(i)
+	w.step(model.ReestablishRead{
+		Peer: c.Peer, Asked: []channel.Key{c.Key}, Result: string(peer.Read), Reestablish: map[channel.Key]*judge.Reestablish{c.Key: n},
+	})
+}
+
+// untilRead ends all effects but the reading of numbers.
+func (w *sim) untilRead() {
+	w.t.Helper()
+	other := func() int {
+		return slices.IndexFunc(w.open, func(f model.Effect) bool { _, reads := f.(model.ReadReestablish); return !reads })
+	}
+	for i := other(); i >= 0; i = other() {
+		w.answer(i)
+	}
+}
+
+// TestAStalePeerThatMayForgetIsAskedFirstWithTheOverrideToo (money rule 4b): the
+// operator allows the request, and not that lightningd meets the peer before it.
+func TestAStalePeerThatMayForgetIsAskedFirstWithTheOverrideToo(t *testing.T) {
+	behind := &judge.Reestablish{NextCommitment: 1, Verdict: peer.PeerStale, Reason: "behind"}
+	for _, later := range []bool{false, true} {
+		w := newSim(t, state.Config{Stubs: true})
+		c := simChannel(1, 1)
+		p := model.Planned{OverrideStale: !later, Channels: []model.PlannedChannel{planned(c, decision.Import)}}
+		w.plan(p)
+		w.untilRead()
+		w.number(c, behind)
+		if later {
+			w.want(c, model.PeerStale)
+			p.OverrideStale = true
+			w.plan(p)
+		}
+		w.want(c, model.AskFirst)
+		w.settle()
+		if w.want(c, model.CloseRequested); w.stubs[c.Key] {
+			t.Errorf("later %v: lightningd has the stub before the close", later)
+		}
+	}
+}
+
+// TestTheOverrideOfAStalePeerIsForTheCallsOwnChannels, and not for what is read
+// meanwhile of others.
+func TestTheOverrideOfAStalePeerIsForTheCallsOwnChannels(t *testing.T) {
+	w := newSim(t, state.Config{Stubs: true})
+	mine, other := simChannel(1, 1), simChannel(2, 2)
+	w.plan(model.Planned{Channels: []model.PlannedChannel{planned(other, decision.Import)}})
+	w.untilRead()
+	// The first call is given up while the other's peer is slow.
+	w.step(model.CallEnded{Call: w.calls})
+	w.plan(model.Planned{OverrideStale: true, Channels: []model.PlannedChannel{planned(mine, decision.Import)}})
+	w.number(other, &judge.Reestablish{NextCommitment: 2, NextRevocation: 1, Verdict: peer.PeerStale, Reason: "behind"})
+	w.want(other, model.PeerStale)
+}
+
+// TestASpliceStaysTheOperatorsWhateverLightningdSays of the import under way.
+func TestASpliceStaysTheOperatorsWhateverLightningdSays(t *testing.T) {
+	w := newSim(t, state.Config{Stubs: true})
+	c := simChannel(1, 1)
+	w.plan(model.Planned{Channels: []model.PlannedChannel{planned(c, decision.Import)}})
+	isImport := func(f model.Effect) bool { _, is := f.(model.Import); return is }
+	for !slices.ContainsFunc(w.open, isImport) {
+		w.answer(0)
+	}
+	w.spend(w.simClose(c, judge.Splice, false, 0))
+	w.see()
+	w.answer(slices.IndexFunc(w.open, func(f model.Effect) bool { _, is := f.(model.Classify); return is }))
+	w.want(c, model.NeedsOperator)
+	w.end(slices.IndexFunc(w.open, isImport))
+	w.step(model.ImportDone{Results: []model.ImportResult{{Key: c.Key, Result: model.DBIDTaken, Reason: "taken"}}})
+	w.want(c, model.NeedsOperator)
+}
+
+// TestACloseThatOnlyThePlanKnowsIsNotCredited while the Watcher has not found it:
+// nothing of it is in the wallet.
+func TestACloseThatOnlyThePlanKnowsIsNotCredited(t *testing.T) {
+	w := newSim(t, state.Config{Stubs: true})
+	c := simChannel(1, 1)
+	tx := w.simClose(c, judge.Theirs, false, 0)
+	p := planned(c, decision.FollowClosed)
+	p.Spend = &chain.Spend{OutPoint: c.Funding, Tx: tx, TxID: tx.TxHash(), Height: w.tip - 50}
+	p.Verdict, p.WithKeys = w.verdicts[tx.TxHash()], true
+	w.plan(model.Planned{Channels: []model.PlannedChannel{p}})
+	w.step(model.ChainSeen{Update: chain.Update{Tip: chain.Tip{Height: w.tip}, Changed: []chain.Sighting{{OutPoint: c.Funding}}}})
+	w.step(model.NodeListed{Height: w.tip})
+	w.want(c, model.OutputsWaiting)
+	w.spends[c.Funding] = &simSpend{tx: tx, height: w.tip - 50, firstSeen: w.tip}
+	w.rest()
+	w.want(c, model.OutputsWaiting)
+}
+
+// TestAPeerThatWasNotHeardMayForgetANewChannel (money rule 4b): it is away, or
+// nobody can read the secret, while the import is under way. When it is back our
+// own session must come before lightningd's.
+func TestAPeerThatWasNotHeardMayForgetANewChannel(t *testing.T) {
+	for _, secret := range []string{"", "permission denied"} {
+		w := newSim(t, state.Config{Stubs: true})
+		w.secret = secret
+		c, used := simChannel(1, 1), simChannel(2, 2)
+		c.State.NextHolderCommitNum, c.State.NextCounterpartyCommitNum = 1, 1
+		w.plan(model.Planned{Channels: []model.PlannedChannel{planned(c, decision.Import), planned(used, decision.Import)}})
+		if w.untilRead(); secret == "" {
+			w.number(c, nil)
+		}
+		for i := 0; i < len(w.open); i++ {
+			if f, asks := w.open[i].(model.AskClose); asks && f.Channel.Key == c.Key {
+				w.end(i)
+				w.step(model.SessionEnded{Key: c.Key, Result: string(peer.Unreachable), Address: f.Address})
+			}
+		}
+		w.settle()
+		if w.stubs[c.Key] || !w.stubs[used.Key] {
+			t.Fatalf("secret %q: stubs %v", secret, w.stubs)
+		}
+		if secret != "" {
+			w.want(c, model.NeedsSecret)
+			w.secret, w.now = "", w.now.Add(sessions.SecretRetry)
+		}
+		w.now = w.now.Add(sessions.LastRetry)
+		w.rest()
+		w.want(c, model.CloseRequested)
+		if w.stubs[c.Key] {
+			t.Error("lightningd has the stub before the close")
+		}
+		w.spend(w.simClose(c, judge.Theirs, false, 0))
+		w.see()
+		w.settle()
+		if !w.stubs[c.Key] {
+			t.Error("lightningd has no stub for the close")
+		}
+	}
+	// Nobody reaches it for a day: then lightningd may.
+	w := newSim(t, state.Config{Stubs: true})
+	w.secret = "permission denied"
+	c := simChannel(1, 1)
+	c.State.NextHolderCommitNum, c.State.NextCounterpartyCommitNum = 0, 0
+	w.begin(model.Planned{Channels: []model.PlannedChannel{planned(c, decision.Import)}})
+	w.now = w.now.Add(state.HoldTime)
+	w.rest()
+	if !w.stubs[c.Key] {
+		t.Error("it is held for ever")
+	}
+}
+
+// TestAPeerThatMayForgetAChannelMeetsNoStub: all of its channels wait, since
+// lightningd connects to the peer for any of them; the other peers' go on.
+func TestAPeerThatMayForgetAChannelMeetsNoStub(t *testing.T) {
+	for _, x := range []struct {
+		what    string
+		numbers *judge.Reestablish
+		result  peer.Result
+		missing bool
+		awaits  func(known channel.ID) channel.ID
+		held    bool
+	}{
+		{"1/0", &judge.Reestablish{NextCommitment: 1, Verdict: peer.NotRefuted}, peer.Read, false, nil, true},
+		{"1/1", &judge.Reestablish{NextCommitment: 1, NextRevocation: 1, Verdict: peer.NotRefuted}, peer.Read, false, nil, false},
+		{"not reached", nil, peer.Silent, false, nil, false},
+		{"1/0 of a channel that nobody knows", nil, peer.Silent, false, func(channel.ID) channel.ID { return channel.ID{7} }, true},
+		{"1/0 of a known one that was not asked for", nil, peer.Silent, false, func(known channel.ID) channel.ID { return known }, false},
+		{"not spoken of, and the funding is there", nil, peer.Read, false, nil, true},
+		{"not spoken of, and nobody knows of the funding", nil, peer.Read, true, nil, false},
+	} {
+		w := newSim(t, state.Config{Stubs: true})
+		first, second, other := simChannel(1, 1), simChannel(1, 2), simChannel(2, 3)
+		one := planned(first, decision.Import)
+		one.FundingMissing = x.missing
+		w.plan(model.Planned{Channels: []model.PlannedChannel{one, planned(second, decision.Import), planned(other, decision.Import)}})
+		w.untilRead()
+		e := model.ReestablishRead{Peer: first.Peer, Asked: []channel.Key{first.Key}, Result: string(x.result), Reestablish: map[channel.Key]*judge.Reestablish{}}
+		if x.numbers != nil {
+			e.Reestablish[first.Key] = x.numbers
+		}
+		if x.awaits != nil {
+			e.Awaits = []channel.ID{x.awaits(second.ID())}
+		}
+		w.end(slices.IndexFunc(w.open, func(f model.Effect) bool { r, reads := f.(model.ReadReestablish); return reads && r.Peer == first.Peer }))
+		w.step(e)
+		for _, c := range []*channel.Channel{first, second} {
+			if got := !w.Channels[c.Key].Held.IsZero(); got != x.held {
+				t.Errorf("%s: channel %d held %v", x.what, c.DBID, got)
+			}
+		}
+		if !w.Channels[other.Key].Held.IsZero() {
+			t.Errorf("%s: another peer's channel is held", x.what)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package seedkeys_test
+
+import (
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/glrecover/glrecover/bolt3"
+	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/keychain"
+	"github.com/glrecover/glrecover/sweep"
+	"github.com/glrecover/glrecover/sweep/seedkeys"
+)
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func secretOf(name string) *keychain.Secret {
+	text := must(os.ReadFile(filepath.Join("..", "..", "testdata", "corpus", name, "hsm_secret.hex")))
+	return must(keychain.FromBytes(must(hex.DecodeString(strings.TrimSpace(string(text))))).Secret(nil))
+}
+
+// Every key is the one whose public side BOLT 3 derives from the basepoints, and
+// is gone after its use, while the next one is there.
+func TestKeysAreThoseOfThePublicSide(t *testing.T) {
+	keys := seedkeys.New(secretOf("used-both-ways"), "regtest")
+	ch := channel.Key{Peer: must(secretOf("inbound-used").NodeID()), DBID: 3}
+	pub := must(keys.Public(ch))
+	revealed := [32]byte{5, 6}
+	point := bolt3.PointOf(revealed)
+	p := must(point.Point())
+	ours := func(key channel.PubKey) channel.PubKey {
+		return channel.PubKeyOf(bolt3.TweakPubKey(must(key.Point()), p))
+	}
+	for name, want := range map[sweep.KeyName]channel.PubKey{
+		sweep.PaymentKey:        pub.Ours.Payment,
+		sweep.TweakedPaymentKey: ours(pub.Ours.Payment),
+		sweep.DelayedKey:        ours(pub.Ours.Delayed),
+		sweep.HTLCKey:           ours(pub.Ours.HTLC),
+		sweep.RevocationKey:     channel.PubKeyOf(bolt3.RevocationPubKey(must(pub.Ours.Revocation.Point()), p)),
+	} {
+		for range 2 {
+			s, err := keys.Signer(sweep.KeyUse{Channel: ch, Name: name, Point: point, Secret: revealed})
+			if err != nil || s.ID() != want {
+				t.Fatalf("%s: %v, %v", name, s, err)
+			}
+			must(s.Sign([32]byte{1}))
+			s.(interface{ Wipe() }).Wipe()
+			if _, err := s.Sign([32]byte{1}); !errors.Is(err, keychain.ErrWiped) {
+				t.Errorf("%s: signs after it was wiped: %v", name, err)
+			}
+		}
+	}
+	for name, use := range map[string]sweep.KeyUse{
+		"no such key": {Channel: ch, Name: "funding", Point: point}, "no point": {Channel: ch, Name: sweep.HTLCKey},
+	} {
+		if _, err := keys.Signer(use); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if got, err := pub.Point(7); err != nil || got != must(must(secretOf("used-both-ways").ChannelKeys(ch.Peer, 3)).PerCommitmentPoint(7)) {
+		t.Errorf("point 7: %s, %v", got, err)
+	}
+}
+
+func TestWalletScriptsHaveTheirKeys(t *testing.T) {
+	secret := secretOf("used-both-ways")
+	keys := seedkeys.New(secret, "regtest")
+	wpkh, taproot, err := must(secret.Wallet("regtest")).Scripts(42)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, script := range [][]byte{wpkh, taproot} {
+		s, err := keys.Signer(sweep.KeyUse{Name: sweep.WalletKey, PkScript: script})
+		if err != nil || !keys.InWallet(script) || string(bolt3.P2WPKH(must(s.ID().Point()))) != string(wpkh) {
+			t.Fatalf("%x: %v", script, err)
+		}
+		s.(interface{ Wipe() }).Wipe()
+	}
+	other, _, err := must(secretOf("inbound-used").Wallet("regtest")).Scripts(42)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.Signer(sweep.KeyUse{Name: sweep.WalletKey, PkScript: other}); !errors.Is(err, seedkeys.ErrNotOurs) || keys.InWallet(other) {
+		t.Errorf("another wallet's script: %v", err)
+	}
+	descriptors, last, first, err := keys.Wallet()
+	if err != nil || len(descriptors) != 2 || last < 999 || !keys.InWallet(first) {
+		t.Errorf("%v, %d, %x, %v", descriptors, last, first, err)
+	}
+}
