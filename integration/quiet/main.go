@@ -32,6 +32,7 @@ var (
 	// The reason of a skip repeats the line NOT RUN, which stands already.
 	always = regexp.MustCompile(`^\s*(NOT RUN: |(\S+_test\.go:\d+: )?(SYNTHETIC|MEASURED): )`)
 	where  = regexp.MustCompile(`^\s*\S+\.go:\d+: `)
+	said   = regexp.MustCompile(`^\s*\S+_test\.go:\d+: `)
 	named  = regexp.MustCompile(`^(NOT RUN|not run): (Test\S+ )?`)
 )
 
@@ -54,9 +55,7 @@ func filter(in io.Reader, out io.Writer, brief bool) bool {
 			switch {
 			case m[1] == "FAIL":
 				failed = true
-				for _, l := range kept[current] {
-					fmt.Fprintln(out, l)
-				}
+				tellFailure(out, kept[current])
 				fmt.Fprintln(out, line)
 			case !brief:
 				fmt.Fprintln(out, line)
@@ -88,6 +87,23 @@ func filter(in io.Reader, out io.Writer, brief bool) bool {
 		return false
 	}
 	return passed && !failed
+}
+
+// tellFailure writes what a failed test printed, and after long logs once more
+// what the test itself said: a reader of the last lines sees why it failed.
+func tellFailure(out io.Writer, output []string) {
+	const long = 20
+	for _, l := range output {
+		fmt.Fprintln(out, l)
+	}
+	if len(output) <= long {
+		return
+	}
+	for _, l := range output {
+		if said.MatchString(l) {
+			fmt.Fprintln(out, l)
+		}
+	}
 }
 
 // skips are the tests of one package that did not run, by their reason.

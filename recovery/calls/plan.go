@@ -110,6 +110,9 @@ func takeChannel(s *state.State, p *model.PlannedChannel) {
 	if p.Address != "" && p.Address != c.Address && !fresh && (!p.Guessed || c.Address == "") {
 		c.Address, c.Source, c.Next, c.Tries, c.Read = p.Address, p.Source, s.Now, 0, false
 	}
+	if !fresh && c.State.Asks() {
+		c.Next = s.Now // whoever calls again means now
+	}
 	c.StaleAllowed = c.StaleAllowed || p.StaleAllowed
 	c.NothingOurs = p.Decision == decision.NothingOurs
 	// An answer that fails to come later on takes nothing back.

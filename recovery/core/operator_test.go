@@ -174,3 +174,23 @@ func TestAYoungChannelStaysYoungWhenAnAlarmIsOverridden(t *testing.T) {
 		w.want(young, model.CloseRequested)
 	}
 }
+
+// TestASecondCallAsksThePeersAtOnce, however long the pause after the last session was to
+// be.
+func TestASecondCallAsksThePeersAtOnce(t *testing.T) {
+	for _, stubs := range []bool{true, false} {
+		w := newSim(t, state.Config{Sweeps: true, Stubs: stubs})
+		c := simChannel(1, 1)
+		plan := model.Planned{Channels: []model.PlannedChannel{planned(c, decision.Import)}}
+		w.begin(plan)
+		w.want(c, model.CloseRequested)
+		asked, now := w.asked[c.Key], w.now
+		if !w.Channels[c.Key].Next.After(now) {
+			t.Fatal("the next session is due already, and the test shows nothing")
+		}
+		w.begin(plan)
+		if w.asked[c.Key] != asked+1 || !w.now.Equal(now) {
+			t.Errorf("stubs %v: asked %d times before the second call, %d after it, %s later", stubs, asked, w.asked[c.Key], w.now.Sub(now))
+		}
+	}
+}
