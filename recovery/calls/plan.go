@@ -26,6 +26,9 @@ func Planned(s *state.State, e model.Planned) {
 		takeChannel(s, &e.Channels[i])
 	}
 	follow.SettleContests(s)
+	if s.Run.Alive != "" {
+		sessions.StopAll(s) // what this plan brings is not asked either
+	}
 	for _, k := range s.Call.Keys {
 		// What lightningd has is not listed yet.
 		if c := s.Channels[k]; c.Stub == state.NoStub && stubs.Helps(s, c) {

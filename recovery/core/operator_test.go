@@ -146,6 +146,10 @@ func TestAnOverrideIsForNoAlarmThatComesWhileItIsPlanned(t *testing.T) {
 		if (w.Run.Alive == "") != before {
 			t.Errorf("alarm before the call: %v, the alarm: %q", before, w.Run.Alive)
 		}
+		if !before {
+			w.want(c, model.HostedAlive)
+			w.want(other, model.HostedAlive)
+		}
 		w.settle()
 		for _, x := range []*channel.Channel{c, other} {
 			if got := w.Channels[x.Key]; (got.State == model.CloseRequested) != before || (x == other && got.Asked.IsZero() == before) {

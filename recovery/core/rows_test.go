@@ -76,6 +76,8 @@ func rows() []Row {
 		Row{model.AskFirst, "lightningd makes the stub", model.Imported},
 		Row{model.ImportDeferred, "another channel proves the hosted node alive", model.HostedAlive},
 		Row{model.FundingUnconfirmed, "another channel proves the hosted node alive", model.HostedAlive},
+		Row{begun, "another channel proves the hosted node alive while it is planned", model.HostedAlive},
+		Row{model.LeftOut, "another channel proves the hosted node alive while it is planned", model.HostedAlive},
 	)
 	// Whatever leads to a peer that is to be asked leads here without the secret.
 	for _, from := range []model.ChannelState{

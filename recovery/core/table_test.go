@@ -489,4 +489,10 @@ var walks = map[string]func(*walk){
 		w.begin(model.Planned{Channels: []model.PlannedChannel{planned(w.other, decision.HasStub)}})
 		w.step(model.SessionEnded{Key: w.other.Key, Result: string(peer.Withheld), Withheld: model.WithheldAlive, Reason: "it moved"})
 	},
+	"another channel proves the hosted node alive while it is planned": func(w *walk) {
+		w.begin(model.Planned{Channels: []model.PlannedChannel{planned(w.other, decision.HasStub)}})
+		w.step(model.CallBegun{Call: 99})
+		w.step(model.SessionEnded{Key: w.other.Key, Result: string(peer.Withheld), Withheld: model.WithheldAlive, Reason: "it moved"})
+		w.step(model.Planned{Call: 99, Run: *w.Run, Channels: []model.PlannedChannel{planned(w.c, decision.Import)}})
+	},
 }
