@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"math/big"
 	"math/rand/v2"
@@ -65,6 +66,33 @@ func TestOnCurveAtTheEdges(t *testing.T) {
 		check(one)
 		check(new(big.Int).Sub(one, big.NewInt(1)))
 		check(new(big.Int).Sub(p, one))
+	}
+}
+
+// Small numbers and powers of two are the hard ones: some take more rounds than
+// there are, and the parser has to tell.
+func TestTheSymbolAgreesWithTheLibrary(t *testing.T) {
+	p, _ := new(big.Int).SetString("fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f", 16)
+	unknown := 0
+	check := func(a [4]uint64) {
+		raw := make([]byte, 0, 32)
+		for i := 3; i >= 0; i-- {
+			raw = binary.BigEndian.AppendUint64(raw, a[i])
+		}
+		square, known := isSquare(a)
+		if !known {
+			unknown++
+		} else if want := big.Jacobi(new(big.Int).SetBytes(raw), p) == 1; square != want {
+			t.Fatalf("%x: square %v, want %v", raw, square, want)
+		}
+	}
+	for i := range uint64(20_000) {
+		check([4]uint64{i + 1})
+		check([4]uint64{0, 0, 0, i + 1})
+		check([4]uint64{1 << (i % 64), 0, i})
+	}
+	if unknown == 0 || unknown > 100 {
+		t.Errorf("%d were left to the parser", unknown)
 	}
 }
 

@@ -1,17 +1,14 @@
 package proof
 
 import (
-	"errors"
 	"fmt"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/btcsuite/btcd/wire"
 
 	"github.com/glrecover/glrecover/bolt3"
 	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/cores"
 	"github.com/glrecover/glrecover/keychain"
 	"github.com/glrecover/glrecover/vlsstate"
 )
@@ -33,7 +30,7 @@ func Verify(b *vlsstate.Backup, secret *keychain.Secret) (*Report, error) {
 		return nil, err
 	}
 	r.Channels = make([]ChannelReport, len(b.Channels))
-	err = onEveryCore(len(b.Channels), func(i int) (err error) {
+	err = cores.Each(len(b.Channels), func(i int) (err error) {
 		ch := b.Channels[i]
 		out := ChannelReport{Channel: ch.Key, ID: ch.ID()}
 		if slices.Contains(ch.State.Unread, channel.WholeState) {
@@ -50,28 +47,6 @@ func Verify(b *vlsstate.Backup, secret *keychain.Secret) (*Report, error) {
 	return r, nil
 }
 
-// onEveryCore calls f for 0 to n-1 and returns one of its errors.
-func onEveryCore(n int, f func(i int) error) error {
-	var (
-		next atomic.Int64
-		wg   sync.WaitGroup
-	)
-	failed := make([]error, runtime.GOMAXPROCS(0))
-	for w := range failed {
-		wg.Go(func() {
-			for failed[w] == nil {
-				i := int(next.Add(1) - 1)
-				if i >= n {
-					return
-				}
-				failed[w] = f(i)
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(failed...)
-}
-
 // checkEntries checks the signature of every entry. A backup without any
 // signature was written by a signer that does not sign, or is a dump of vlsd.
 func checkEntries(b *vlsstate.Backup, secret *keychain.Secret) ([]Check, error) {
@@ -82,7 +57,7 @@ func checkEntries(b *vlsstate.Backup, secret *keychain.Secret) ([]Check, error) 
 	defer key.Wipe()
 	signed := slices.ContainsFunc(b.Entries, func(e vlsstate.Entry) bool { return e.Signature != nil || e.BadSignature })
 	checks := make([]Check, len(b.Entries))
-	err = onEveryCore(len(b.Entries), func(i int) error {
+	err = cores.Each(len(b.Entries), func(i int) error {
 		e := &b.Entries[i]
 		check := Check{Kind: EntrySignature, Entry: e.Key}
 		switch {

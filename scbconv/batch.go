@@ -9,6 +9,7 @@ import (
 	"github.com/btcsuite/btcd/wire"
 
 	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/cores"
 	"github.com/glrecover/glrecover/failure"
 )
 
@@ -31,9 +32,7 @@ const (
 // The errors match ErrEntry, or are a *failure.Error named dbid_conflict.
 func Batch(entries []*Entry) []error {
 	errs := make([]error, len(entries))
-	for i, e := range entries {
-		errs[i] = e.importable()
-	}
+	cores.Do(len(entries), func(i int) { errs[i] = entries[i].importable() })
 	byDBID := make(map[uint64]int, len(entries))
 	byFunding := make(map[wire.OutPoint]int, len(entries))
 	for i, e := range entries {

@@ -2,6 +2,7 @@ package vlsstate
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math"
 	"slices"
@@ -41,10 +42,13 @@ func (x *index) build(out, text []byte) error {
 	depth, o := 0, 0
 	for i := 0; i < len(text); {
 		c := text[i]
-		start := i
+		start, from := i, o
 		switch {
 		case c <= ' ':
-			i++
+			// Two thirds of a signer's file are the spaces that begin its lines.
+			for i++; i+8 <= len(text) && binary.LittleEndian.Uint64(text[i:]) == eightSpaces; {
+				i += 8
+			}
 			continue
 		case c == ',' || c == ':':
 			i++
@@ -75,7 +79,9 @@ func (x *index) build(out, text []byte) error {
 			x.escaped = x.escaped || bytes.IndexByte(text[start:i], '\\') >= 0
 		default:
 			for i < len(text) && isDigit(text[i]) {
+				out[o] = text[i]
 				i++
+				o++
 			}
 			x.odd = x.odd || i-start > 19
 			if i < len(text) && !ends(text[i]) {
@@ -85,13 +91,15 @@ func (x *index) build(out, text []byte) error {
 				}
 			}
 		}
-		from := int32(o)
-		o += copy(out[o:], text[start:i])
-		x.vals = append(x.vals, val{from, int32(o), int32(len(x.vals) + 1)})
+		o += copy(out[o:], text[start+o-from:i])
+		x.vals = append(x.vals, val{int32(from), int32(o), int32(len(x.vals) + 1)})
 	}
 	x.text = out[:o]
 	return nil
 }
+
+// eightSpaces are as many spaces.
+const eightSpaces = 0x2020202020202020
 
 // ends reports whether a number or a literal ends before c.
 func ends(c byte) bool { return c <= ' ' || c == ',' || c == ']' || c == '}' }

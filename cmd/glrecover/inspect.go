@@ -48,7 +48,9 @@ func inspect(c *cli, args []string) error {
 	now := c.now()
 	inv := takeInventory(b, addrs, now)
 	if *asJSON {
-		err = c.writeJSON(inv)
+		around := *inv
+		around.Channels = []channelFacts{}
+		err = c.writeJSONList(around, "channels", len(inv.Channels), func(i int) any { return &inv.Channels[i] })
 	} else {
 		err = c.write([]byte(inv.text(now)))
 	}

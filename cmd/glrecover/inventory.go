@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/cores"
 	"github.com/glrecover/glrecover/failure"
 	"github.com/glrecover/glrecover/recovery/backup"
 	"github.com/glrecover/glrecover/scbconv"
@@ -119,7 +120,7 @@ func takeInventory(b *vlsstate.Backup, a addresses, now time.Time) *inventory {
 			created: b.CreatedAt, source: b.Source, strategy: b.Strategy,
 		},
 		NodeID: b.NodeID, Network: b.Network,
-		Channels: make([]channelFacts, 0, len(b.Channels)), Openings: []openingFacts{}, Problems: problemsOf(b), problemLines: vlsstate.Lines(b.Problems),
+		Channels: make([]channelFacts, len(b.Channels)), Openings: []openingFacts{}, Problems: problemsOf(b), problemLines: vlsstate.Lines(b.Problems),
 	}
 	if !b.CreatedAt.IsZero() {
 		inv.Backup.CreatedAt = b.CreatedAt.UTC().Format(time.RFC3339)
@@ -136,22 +137,23 @@ func takeInventory(b *vlsstate.Backup, a addresses, now time.Time) *inventory {
 		}
 	}
 	converted := scbconv.Convert(b.Channels, known)
-	for i, c := range b.Channels {
-		f := factsOf(c)
+	cores.Do(len(b.Channels), func(i int) {
+		c, f := b.Channels[i], &inv.Channels[i]
+		*f = factsOf(c)
 		f.Older = older[c.Key]
 		if err := converted[i].Err; err != nil {
 			f.NotRecoverable = failure.FoundIn(err)
-			inv.lost = true
 		} else {
 			f.Recoverable = true
 		}
 		f.ChannelKey = scbconv.ChannelKey(b.NodeID, c.Key)
-		candidates := known(c.Peer)
-		choice := scbconv.Choose(candidates)
+		choice, candidates := converted[i].Choice, known(c.Peer)
 		f.Address, f.AddressSource, f.addressError = choice.Address, choice.Source, choice.BackupError
 		f.BackupAddress, f.Inbound = candidates.Backup, candidates.BackupInbound
-		inv.Channels = append(inv.Channels, f)
-
+	})
+	for i := range inv.Channels {
+		f := &inv.Channels[i]
+		inv.lost = inv.lost || !f.Recoverable
 		inv.Totals.Channels++
 		inv.Totals.CapacityMsat = channel.Sum(inv.Totals.CapacityMsat, f.CapacityMsat)
 		var share uint64

@@ -3,11 +3,55 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
+
+	"github.com/glrecover/glrecover/cores"
 )
 
 // writeJSON prints a value for programs.
 func (c *cli) writeJSON(v any) error { return encodeJSON(result{c}, v) }
+
+// writeJSONList is writeJSON of v with its list of n items under name, which v
+// leaves empty: item i is made and encoded on whatever core is free.
+func (c *cli) writeJSONList(v any, name string, n int, item func(i int) any) error {
+	around, err := indentedJSON(v)
+	if err != nil {
+		return err
+	}
+	// No string of JSON has a line feed, so this is the member itself.
+	before, after, found := bytes.Cut(around, []byte("\n  \""+name+"\": []"))
+	if !found || n == 0 {
+		return c.write(around)
+	}
+	const run = 256
+	texts := make([][]byte, (n+run-1)/run)
+	err = cores.Each(len(texts), func(r int) error {
+		var b bytes.Buffer
+		for i := r * run; i < min(n, (r+1)*run); i++ {
+			b.WriteString(",\n    ")
+			if err := encodeIndented(&b, item(i), "    "); err != nil {
+				return err
+			}
+			b.Truncate(b.Len() - 1) // the line feed at its end
+		}
+		texts[r] = b.Bytes()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	texts[0] = texts[0][1:]
+	if err := c.write(fmt.Appendf(before, "\n  %q: [", name)); err != nil {
+		return err
+	}
+	for _, text := range append(texts, append([]byte("\n  ]"), after...)) {
+		if err := c.write(text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // result is where a command's result goes.
 type result struct{ *cli }
@@ -22,9 +66,12 @@ func indentedJSON(v any) ([]byte, error) {
 }
 
 // encodeJSON has two spaces of indent and a line feed at the end.
-func encodeJSON(w io.Writer, v any) error {
+func encodeJSON(w io.Writer, v any) error { return encodeIndented(w, v, "") }
+
+// encodeIndented is encodeJSON with what each line but the first begins with.
+func encodeIndented(w io.Writer, v any, prefix string) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
+	enc.SetIndent(prefix, "  ")
 	return enc.Encode(v)
 }
