@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 
+	json2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/glrecover/glrecover/cores"
 )
 
@@ -30,10 +33,12 @@ func (c *cli) writeJSONList(v any, name string, n int, item func(i int) any) err
 		var b bytes.Buffer
 		for i := r * run; i < min(n, (r+1)*run); i++ {
 			b.WriteString(",\n    ")
-			if err := encodeIndented(&b, item(i), "    "); err != nil {
+			// It indents as it goes, where encoding/json does it afterwards.
+			err := json2.MarshalWrite(&b, item(i), jsontext.WithIndentPrefix("    "), jsontext.WithIndent("  "),
+				jsontext.EscapeForJS(true), jsontext.AllowInvalidUTF8(true), json2.FormatNilSliceAsNull(true))
+			if err != nil {
 				return err
 			}
-			b.Truncate(b.Len() - 1) // the line feed at its end
 		}
 		texts[r] = b.Bytes()
 		return nil

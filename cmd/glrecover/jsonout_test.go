@@ -10,6 +10,9 @@ func TestAListThatIsEncodedOnEveryCoreIsTheSameText(t *testing.T) {
 	type item struct {
 		Name string `json:"name"`
 		List []int  `json:"list"`
+		// None is null, and Some at times left out.
+		None *uint64 `json:"none"`
+		Some string  `json:"some,omitempty"`
 	}
 	type whole struct {
 		// Before looks like the list itself.
@@ -21,7 +24,7 @@ func TestAListThatIsEncodedOnEveryCoreIsTheSameText(t *testing.T) {
 		v := whole{Before: "\n  \"items\": []", Items: []*item{}, After: []int{1}}
 		empty := v
 		for i := range n {
-			v.Items = append(v.Items, &item{Name: fmt.Sprintf("<%d>\n", i), List: make([]int, i%3)})
+			v.Items = append(v.Items, &item{Name: fmt.Sprintf("<%d>\n\"\u2028 &", i), List: make([]int, i%3), Some: "some"[:i%5]})
 		}
 		want, err := indentedJSON(v)
 		if err != nil {
