@@ -44,15 +44,17 @@ func (e *Entry) Kind() Kind { k, _ := splitKey(e.Key); return k }
 // SHA256(domain || 0 || u32 len(key) || key || u64 version || u32 len(value)
 // || value), integers big endian.
 func SigningDigest(e *Entry) [32]byte {
-	msg := make([]byte, 0, len(signingDomain)+1+4+len(e.Key)+8+4+len(e.Value))
-	msg = append(msg, signingDomain...)
-	msg = append(msg, 0)
-	msg = binary.BigEndian.AppendUint32(msg, uint32(len(e.Key)))
-	msg = append(msg, e.Key...)
-	msg = binary.BigEndian.AppendUint64(msg, e.Version)
-	msg = binary.BigEndian.AppendUint32(msg, uint32(len(e.Value)))
-	msg = append(msg, e.Value...)
-	return sha256.Sum256(msg)
+	head := make([]byte, 0, len(signingDomain)+1+4+len(e.Key)+8+4)
+	head = append(head, signingDomain...)
+	head = append(head, 0)
+	head = binary.BigEndian.AppendUint32(head, uint32(len(e.Key)))
+	head = append(head, e.Key...)
+	head = binary.BigEndian.AppendUint64(head, e.Version)
+	head = binary.BigEndian.AppendUint32(head, uint32(len(e.Value)))
+	h := sha256.New()
+	h.Write(head)
+	h.Write(e.Value)
+	return [32]byte(h.Sum(head[:0]))
 }
 
 // splitKey returns the kind and the rest of an entry's key.

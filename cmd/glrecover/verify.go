@@ -123,10 +123,11 @@ func verifyText(b *vlsstate.Backup, r *proofs.Report, secret *keychain.Secret, n
 		titles[i] = words(status)
 	}
 	line("", titles...)
-	for _, kind := range checkKinds(r) {
+	all := r.Checks()
+	for _, kind := range checkKinds(all) {
 		cells := make([]string, len(statuses))
 		for i, status := range statuses {
-			cells[i] = fmt.Sprint(countOf(r.Checks(), kind, status))
+			cells[i] = fmt.Sprint(countOf(all, kind, status))
 		}
 		line(strings.ReplaceAll(string(kind), "_", " "), cells...)
 	}
@@ -193,10 +194,10 @@ func keysLine(s proofs.Status) string {
 // words is a status for a person.
 func words(s proofs.Status) string { return strings.ReplaceAll(string(s), "_", " ") }
 
-// checkKinds lists the kinds of checks in a report, in its order.
-func checkKinds(r *proofs.Report) []proofs.Kind {
+// checkKinds lists the kinds of checks among checks, in their order.
+func checkKinds(checks []proofs.Check) []proofs.Kind {
 	var kinds []proofs.Kind
-	for _, c := range r.Checks() {
+	for _, c := range checks {
 		if !slices.Contains(kinds, c.Kind) {
 			kinds = append(kinds, c.Kind)
 		}
