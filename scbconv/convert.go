@@ -18,7 +18,8 @@ type Converted struct {
 
 // Convert makes the entry that glrecover would send for each channel, in their
 // order, and checks all of them together (From, Choose, Batch). known says which
-// addresses there are of a peer; it is called from several goroutines. One bad channel never stops the others.
+// addresses there are of a peer; it is called from several goroutines. One bad channel
+// never stops the others.
 func Convert(channels []*channel.Channel, known func(channel.PubKey) Candidates) []Converted {
 	out := make([]Converted, len(channels))
 	made := make([]*Entry, len(channels))
