@@ -165,7 +165,8 @@ func gather(t *testing.T, names ...string) *crowd {
 	var lanes []*h.Lane
 	for i, name := range names {
 		c.peer[name] = nodes[i]
-		c.lane[name] = &h.Lane{From: c.lost, To: nodes[i], Sat: 700_000}
+		// A payment that is held outlives the 100 blocks until the closes are final.
+		c.lane[name] = &h.Lane{From: c.lost, To: nodes[i], Sat: 700_000, Delay: 300}
 		lanes = append(lanes, c.lane[name])
 	}
 	if hidden := c.peer["hidden"]; hidden != nil {

@@ -64,12 +64,12 @@ func onTheWay(t testing.TB) *tell.Status {
 	s := aRecovery(t)
 	s.Chain = &tell.StatusChain{Height: 812_300, LookBack: "120 of the blocks from 812000 to 812290 have not been scanned yet"}
 	c := s.Channels
-	c[0].ClosingTxid, c[0].ClosingHeight, c[0].Asked = strings.Repeat("a", 64), 812_101, "2026-11-25T08:00:00Z"
+	c[0].ClosingTxid, c[0].ClosingHeight, c[0].FinalHeight, c[0].Asked = strings.Repeat("a", 64), 812_101, 812_200, "2026-11-25T08:00:00Z"
 	c[0].RecoveredTo = []string{strings.Repeat("a", 64) + ":1"}
 	c[1].Asked = "2026-11-26T11:58:00Z"
-	c[2].ClosingTxid, c[2].ClosingHeight, c[2].Asked = strings.Repeat("b", 64), 812_290, "2026-11-26T09:00:00Z"
+	c[2].ClosingTxid, c[2].ClosingHeight, c[2].FinalHeight, c[2].Asked = strings.Repeat("b", 64), 812_290, 812_389, "2026-11-26T09:00:00Z"
 	c[2].Outputs = []tell.StatusOutput{{OutPoint: strings.Repeat("b", 64) + ":0", Msat: 838_080_000, What: "our main output", From: 812_434}}
-	c[5].ClosingTxid, c[5].ClosingHeight = strings.Repeat("c", 64), 812_201
+	c[5].ClosingTxid, c[5].ClosingHeight, c[5].FinalHeight = strings.Repeat("c", 64), 812_201, 812_300
 	return s
 }
 
@@ -111,7 +111,7 @@ func TestAReportStatesTheNumbersOfTheStatus(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Written 2026-11-26 12:00 UTC at block 812,300", "33% of your last known share",
-		"the next blocks, until block 812,434", "at the latest in block 812,345", "at block 812,200, 100 blocks deep",
+		"the next blocks, until block 812,434", "at the latest in block 812,345", "at block 812,200",
 		strings.Repeat("a", 64) + ":1", "channels entry (number 9 in the file)", "the peer published a commitment",
 	} {
 		if !bytes.Contains(text, []byte(want)) {

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,8 @@ type Lane struct {
 	Announce bool
 	// Dialled says that To dials From; else From dials.
 	Dialled bool
+	// Delay is after how many blocks what OfferOver offers expires, 0 for finalDelay.
+	Delay uint32
 	// Funding is set by OpenLanes.
 	Funding Outpoint
 }
@@ -152,7 +155,9 @@ func (n *Net) OfferOver(l *Lane, from Node, msat uint64) {
 	if from == to {
 		to = l.From
 	}
-	if err := from.payOver(l.Funding, to.bill(msat), false); err != nil {
+	b := to.bill(msat)
+	b.delay = cmp.Or(l.Delay, b.delay)
+	if err := from.payOver(l.Funding, b, false); err != nil {
 		n.T.Fatalf("%s: %v", from.NodeName(), err)
 	}
 }
@@ -172,6 +177,7 @@ type bill struct {
 	hash, secret string
 	payee        string
 	msat         uint64
+	delay        uint32
 }
 
 // finalDelay in blocks is above what CLN and lnd ask for in an invoice.
@@ -194,7 +200,7 @@ func (n *CLN) billOf(msat uint64, preimage string) bill {
 		Secret string `json:"payment_secret"`
 	}
 	n.Must("invoice", Params{"amount_msat": msat, "label": randomHex(8), "description": "harness", "preimage": preimage}, &a)
-	return bill{a.Bolt11, a.Hash, a.Secret, n.ID, msat}
+	return bill{a.Bolt11, a.Hash, a.Secret, n.ID, msat, finalDelay}
 }
 
 func (n *CLN) payOver(funding Outpoint, b bill, wait bool) error {
@@ -202,7 +208,7 @@ func (n *CLN) payOver(funding Outpoint, b bill, wait bool) error {
 	if c == nil {
 		return errors.New("no such channel")
 	}
-	hop := Params{"id": b.payee, "channel": c.SCID, "amount_msat": b.msat, "delay": finalDelay}
+	hop := Params{"id": b.payee, "channel": c.SCID, "amount_msat": b.msat, "delay": b.delay}
 	err := n.Call("sendpay", Params{
 		"route": []Params{hop}, "payment_hash": b.hash, "payment_secret": b.secret, "bolt11": b.bolt11,
 	}, nil)
@@ -231,7 +237,7 @@ func (n *LNDNode) bill(msat uint64) bill {
 		Secret  []byte `json:"payment_addr"`
 	}
 	n.Must(http.MethodPost, "/v1/invoices", map[string]any{"value_msat": fmt.Sprint(msat), "private": true}, &a)
-	return bill{a.Request, hex.EncodeToString(a.Hash), hex.EncodeToString(a.Secret), n.ID, msat}
+	return bill{a.Request, hex.EncodeToString(a.Hash), hex.EncodeToString(a.Secret), n.ID, msat, finalDelay}
 }
 
 func (n *LNDNode) payOver(funding Outpoint, b bill, wait bool) error {

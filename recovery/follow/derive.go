@@ -59,7 +59,7 @@ func derive(s *state.State, c *state.Channel) (model.ChannelState, string) {
 		return model.LostTo, ""
 	case c.Any(claims.Waiting), untold, untoldPayments(c):
 		return model.OutputsWaiting, ""
-	case s.Tip.Height+1 >= c.Close.Height+model.FinalConfs && c.Spend.Place == chain.InBlock && spend.SweepsDeep(s, c):
+	case s.Tip.Height >= c.FinalAt() && c.Spend.Place == chain.InBlock:
 		return model.Resolved, ""
 	}
 	return model.Credited, ""

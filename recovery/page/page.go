@@ -158,7 +158,7 @@ func waitsUntil(c *tell.ChannelStatus) (height uint32) {
 		return 0
 	}
 	if c.State == model.Credited {
-		return finalBlock(c)
+		return c.FinalHeight
 	}
 	for _, o := range c.Outputs {
 		if o.By == "" {
@@ -167,9 +167,6 @@ func waitsUntil(c *tell.ChannelStatus) (height uint32) {
 	}
 	return height
 }
-
-// finalBlock is the block at which a close has FinalConfs confirmations.
-func finalBlock(c *tell.ChannelStatus) uint32 { return c.ClosingHeight + model.FinalConfs - 1 }
 
 func toneOf(c *tell.ChannelStatus) string {
 	switch c.State {
@@ -197,7 +194,7 @@ func stepsOf(c *tell.ChannelStatus) []stepView {
 	final := stepView{Name: "Final"}
 	if c.ClosingHeight > 0 {
 		block.Detail = "in block " + Thousands(uint64(c.ClosingHeight))
-		final.Detail = fmt.Sprintf("at block %s, 100 blocks deep", Thousands(uint64(finalBlock(c))))
+		final.Detail = "at block " + Thousands(uint64(c.FinalHeight))
 	}
 	if c.RecoveredMsat > 0 {
 		coin.Detail = Sat(c.RecoveredMsat / 1000)

@@ -131,11 +131,3 @@ func Punished(s *state.State, c *state.Channel) bool {
 	penalty := slices.ContainsFunc(c.Found, func(f claims.Found) bool { return f.Path == onchain.PathPenalty })
 	return s.Config.Sweeps && c.Close.Height > 0 && penalty && len(c.Settled) > 0 && !c.Any(claims.Waiting)
 }
-
-// SweepsDeep reports whether no sweep of ours can be undone by a short
-// reorganisation.
-func SweepsDeep(s *state.State, c *state.Channel) bool {
-	return !slices.ContainsFunc(c.Settled, func(o claims.Output) bool {
-		return o.Claimant == judge.BySweep && s.Tip.Height+1 < o.SpentAt+claims.SweptConfs
-	})
-}

@@ -6,6 +6,7 @@ import (
 	"github.com/btcsuite/btcd/wire"
 
 	"github.com/glrecover/glrecover/chain"
+	"github.com/glrecover/glrecover/recovery/claims"
 	"github.com/glrecover/glrecover/recovery/decision"
 	"github.com/glrecover/glrecover/recovery/judge"
 	"github.com/glrecover/glrecover/recovery/model"
@@ -81,6 +82,21 @@ func (s *State) Finished(c *Channel) bool {
 	outOfTime := c.State == model.Cheated && c.Close != nil && c.Close.Height > 0 &&
 		s.Tip.Height > c.Close.Height+uint32(c.Channel.HolderDelay)+model.FinalConfs
 	return c.State == model.Resolved || (c.State == model.LeftOut && c.NothingOurs) || outOfTime
+}
+
+// FinalAt is the block at which the close of the channel, and whatever has swept its
+// outputs so far, is as deep as it has to be; 0 for a close that is in no block.
+func (c *Channel) FinalAt() uint32 {
+	if c.Close == nil || c.Close.Height == 0 {
+		return 0
+	}
+	at := c.Close.Height + model.FinalConfs - 1
+	for _, o := range c.Settled {
+		if o.Claimant == judge.BySweep && o.SpentAt > 0 {
+			at = max(at, o.SpentAt+claims.SweptConfs-1)
+		}
+	}
+	return at
 }
 
 // HadStub reports whether lightningd had a live stub when the close confirmed.

@@ -48,3 +48,26 @@ func TestOneRestartIsNamedForTheClosesAndTheOldCoins(t *testing.T) {
 		}
 	}
 }
+
+// TestALateSweepIsFinalLaterThanItsClose, and the reason names the block.
+func TestALateSweepIsFinalLaterThanItsClose(t *testing.T) {
+	for _, x := range []struct {
+		tip, swept uint32
+		final      uint32
+		want       string
+	}{
+		{109, 0, 208, "final at 100 confirmations (1 now)"},
+		{208, 206, 211, "final at block 211, when what was swept has 6 confirmations"},
+		{150, 120, 208, "final at 100 confirmations (42 now)"},
+	} {
+		c := &state.Channel{Settled: []claims.Output{
+			{Standing: claims.InWallet, Claimant: judge.BySweep, SpentAt: x.swept},
+			{Standing: claims.InWallet, Claimant: judge.ByLightningd},
+		}}
+		c.State, c.Close = model.Credited, &model.Close{Height: 109}
+		st := &state.State{Run: &model.Run{}, Tip: chain.Tip{Height: x.tip}}
+		if got := reason(st, c); !strings.HasSuffix(got, x.want) || c.FinalAt() != x.final {
+			t.Errorf("swept in %d, seen at %d: final at %d: %s", x.swept, x.tip, c.FinalAt(), got)
+		}
+	}
+}

@@ -50,7 +50,7 @@ func reason(st *state.State, c *state.Channel) string {
 	case model.OutputsWaiting:
 		return waitingText(st, c)
 	case model.Credited:
-		return join(settledText(c), fmt.Sprintf("final at %d confirmations (%d now)", model.FinalConfs, depth(st, c)))
+		return join(settledText(c), finalText(st, c))
 	case model.Resolved:
 		return settledText(c)
 	}
@@ -74,6 +74,13 @@ func depth(st *state.State, c *state.Channel) uint32 {
 		return 0
 	}
 	return st.Tip.Height - c.Close.Height + 1
+}
+
+func finalText(st *state.State, c *state.Channel) string {
+	if now := depth(st, c); now < model.FinalConfs {
+		return fmt.Sprintf("final at %d confirmations (%d now)", model.FinalConfs, now)
+	}
+	return fmt.Sprintf("final at block %d, when what was swept has %d confirmations", c.FinalAt(), claims.SweptConfs)
 }
 
 func importTrouble(c *state.Channel) string {
