@@ -68,12 +68,18 @@ func onRegtest(t h.TB) {
 	s.step("The peer is asked to close, in the order that loses nothing")
 	closing := n.WaitSpent(funding)
 	s.say("closing transaction %s", closing)
+	channelID := me.Channel(funding).ChannelID
+	h.Wait(t, "the close in the status", func() error {
+		if c := me.Status().Of(channelID); c == nil || c.ClosingTxid != closing {
+			return fmt.Errorf("the status is %+v", c)
+		}
+		return nil
+	})
 	s.status(me)
 	n.Mine(1, me, peer)
 
 	s.step("The coin is in the wallet")
 	h.Wait(t, "the coin", func() error { return me.HasOutputOf(closing) })
-	channelID := me.Channel(funding).ChannelID
 	h.Wait(t, "the status", func() error {
 		c := me.Status().Of(channelID)
 		if c == nil {
