@@ -9,15 +9,18 @@ import (
 )
 
 // Each calls f for 0 to n-1, on every core, in no order. After an error a core
-// begins nothing more; the errors are joined.
+// begins nothing more; the errors are joined. A panic in f is the caller's, as if it
+// had called f itself.
 func Each(n int, f func(i int) error) error {
 	var (
 		next atomic.Int64
 		wg   sync.WaitGroup
 	)
 	failed := make([]error, min(n, runtime.GOMAXPROCS(0)))
+	panics := make([]any, len(failed))
 	for w := range failed {
 		wg.Go(func() {
+			defer func() { panics[w] = recover() }()
 			for failed[w] == nil {
 				i := int(next.Add(1) - 1)
 				if i >= n {
@@ -28,6 +31,11 @@ func Each(n int, f func(i int) error) error {
 		})
 	}
 	wg.Wait()
+	for _, p := range panics {
+		if p != nil {
+			panic(p)
+		}
+	}
 	return errors.Join(failed...)
 }
 

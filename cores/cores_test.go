@@ -30,3 +30,17 @@ func TestAnErrorIsReturned(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestAPanicIsTheCallers(t *testing.T) {
+	defer func() {
+		if got := recover(); got != "the seventh" {
+			t.Errorf("recovered %v", got)
+		}
+	}()
+	Do(1000, func(i int) {
+		if i == 7 {
+			panic("the seventh")
+		}
+	})
+	t.Error("no panic")
+}

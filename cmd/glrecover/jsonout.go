@@ -24,8 +24,11 @@ func (c *cli) writeJSONList(v any, name string, n int, item func(i int) any) err
 	}
 	// No string of JSON has a line feed, so this is the member itself.
 	before, after, found := bytes.Cut(around, []byte("\n  \""+name+"\": []"))
-	if !found || n == 0 {
+	switch {
+	case n == 0:
 		return c.write(around)
+	case !found:
+		return fmt.Errorf("the result has no empty list %q", name)
 	}
 	const run = 256
 	texts := make([][]byte, (n+run-1)/run)

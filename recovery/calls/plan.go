@@ -2,6 +2,7 @@ package calls
 
 import (
 	"slices"
+	"time"
 
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
@@ -26,9 +27,7 @@ func Planned(s *state.State, e model.Planned) {
 		takeChannel(s, &e.Channels[i])
 	}
 	follow.SettleContests(s)
-	if s.Run.Alive != "" {
-		sessions.StopAll(s) // what this plan brings is not asked either
-	}
+	stopNew(s)
 	for _, k := range s.Call.Keys {
 		// What lightningd has is not listed yet.
 		if c := s.Channels[k]; c.Stub == state.NoStub && stubs.Helps(s, c) {
@@ -74,6 +73,11 @@ func acceptOverrides(s *state.State, e model.Planned) {
 		case e.OverrideAlive && c.State == model.HostedAlive:
 			// What the peer said before was of a node that is dead now.
 			c.First, c.FirstLater, c.Read, c.Next, c.Tries = nil, false, false, s.Now, 0
+			if !c.Held.IsZero() && c.Stub == state.NoStub {
+				// Nobody could ask while the alarm stood: the wait for the peer's close begins
+				// anew, and lightningd meets the peer no earlier (money rule 4b).
+				c.Held, c.Reached = s.Now, time.Time{}
+			}
 			s.GoOn(c)
 			if slices.ContainsFunc(e.Channels, func(p model.PlannedChannel) bool { return p.Channel.Key == k && p.Decision == decision.AwaitFunding }) {
 				s.Move(c, model.FundingUnconfirmed, "") // as it was before the alarm
@@ -113,9 +117,6 @@ func takeChannel(s *state.State, p *model.PlannedChannel) {
 	if p.Address != "" && p.Address != c.Address && !fresh && (!p.Guessed || c.Address == "") {
 		c.Address, c.Source, c.Next, c.Tries, c.Read = p.Address, p.Source, s.Now, 0, false
 	}
-	if !fresh && c.State.Asks() {
-		c.Next = s.Now // whoever calls again means now
-	}
 	c.StaleAllowed = c.StaleAllowed || p.StaleAllowed
 	c.NothingOurs = p.Decision == decision.NothingOurs
 	// An answer that fails to come later on takes nothing back.
@@ -144,6 +145,9 @@ func takeChannel(s *state.State, p *model.PlannedChannel) {
 		c.First, c.Read = nil, false
 	case fresh, c.State == model.LeftOut, c.State == model.PeerStale, c.State == model.FundingUnconfirmed:
 		resume(s, c, p.Decision, p.Reason)
+	}
+	if !fresh && c.State.Asks() {
+		c.Next = s.Now // whoever calls again means now
 	}
 	if fresh && p.First != nil {
 		c.Read = true
@@ -224,4 +228,12 @@ func AddExtra(s *state.State, extra []model.PlannedChannel) {
 		}
 	}
 	follow.SettleContests(s)
+	stopNew(s)
+}
+
+// stopNew stops what has just been taken up while an alarm stands.
+func stopNew(s *state.State) {
+	if s.Run != nil && s.Run.Alive != "" {
+		sessions.StopAll(s)
+	}
 }

@@ -2,6 +2,7 @@ package core
 
 import (
 	"testing"
+	"time"
 
 	"github.com/btcsuite/btcd/wire"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/glrecover/glrecover/recovery/judge"
 	"github.com/glrecover/glrecover/recovery/model"
 	"github.com/glrecover/glrecover/recovery/state"
+	"github.com/glrecover/glrecover/recovery/stubs"
 )
 
 // TestTheOperatorGivesAHeldChannelToLightningd with all others of its peer, and
@@ -197,4 +199,35 @@ func TestASecondCallAsksThePeersAtOnce(t *testing.T) {
 			t.Errorf("stubs %v: asked %d times before the second call, %d after it, %s later", stubs, asked, w.asked[c.Key], w.now.Sub(now))
 		}
 	}
+}
+
+// TestAnAlarmDoesNotShortenTheWaitForTheClose: two days pass until the operator overrides
+// it. lightningd must not meet the peer before our own session all the same (money rule
+// 4b).
+func TestAnAlarmDoesNotShortenTheWaitForTheClose(t *testing.T) {
+	w := newSim(t, state.Config{Stubs: true})
+	c, other := simChannel(1, 1), simChannel(2, 2)
+	plan := model.Planned{OverrideAlive: true, Channels: []model.PlannedChannel{planned(c, decision.AskFirst), planned(other, decision.HasStub)}}
+	w.plan(plan)
+	w.step(model.SessionEnded{Key: other.Key, Result: string(peer.Withheld), Withheld: model.WithheldAlive, Reason: "it moved"})
+	w.want(c, model.HostedAlive)
+	w.step(model.CallEnded{Call: w.calls})
+	w.now = w.now.Add(48 * time.Hour)
+	w.see()
+	w.plan(plan)
+	w.want(c, model.AskFirst)
+	w.step(model.SessionEnded{Key: c.Key, Result: string(peer.Unreachable), Reason: "no route"})
+	if now := w.Channels[c.Key]; now.Importing || now.Stub != state.NoStub || !stubs.Held(w.State, now) {
+		t.Errorf("lightningd gets the channel before its peer was asked: importing %v, stub %v", now.Importing, now.Stub)
+	}
+}
+
+// TestACopysChannelsAreStoppedWhileAnAlarmStands, as those of a plan are.
+func TestACopysChannelsAreStoppedWhileAnAlarmStands(t *testing.T) {
+	w := newSim(t, state.Config{Stubs: true})
+	c, extra := simChannel(1, 1), simChannel(3, 3)
+	w.begin(model.Planned{Channels: []model.PlannedChannel{planned(c, decision.Import)}})
+	w.step(model.SessionEnded{Key: c.Key, Result: string(peer.Withheld), Withheld: model.WithheldAlive, Reason: "it moved"})
+	w.step(model.ReestablishRead{Peer: extra.Peer, Extra: []model.PlannedChannel{planned(extra, decision.Import)}})
+	w.want(extra, model.HostedAlive)
 }

@@ -194,6 +194,8 @@ func stepsOf(c *tell.ChannelStatus) []stepView {
 	final := stepView{Name: "Final"}
 	if c.ClosingHeight > 0 {
 		block.Detail = "in block " + Thousands(uint64(c.ClosingHeight))
+	}
+	if c.FinalHeight > 0 {
 		final.Detail = "at block " + Thousands(uint64(c.FinalHeight))
 	}
 	if c.RecoveredMsat > 0 {

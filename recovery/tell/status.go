@@ -86,7 +86,7 @@ type ChannelStatus struct {
 	ClosingKind   judge.Kind `json:"closing_kind,omitempty"`
 	ClosingHeight uint32     `json:"closing_height,omitempty"`
 	// FinalHeight is the block at which the close, and what has swept its outputs so far,
-	// is final.
+	// will be final; 0 where it is, or nobody can tell yet.
 	FinalHeight uint32 `json:"final_height,omitempty"`
 	// ClosingTx is the close in hex while no block has it, for whoever wants to
 	// send it by other means; never a commitment of our own.
@@ -386,7 +386,9 @@ func statusOf(st *state.State, c *state.Channel) ChannelStatus {
 	}
 	if c.Close != nil {
 		out.ClosingTxid, out.ClosingHeight, out.ClosingKind = c.Close.Txid, c.Close.Height, c.Close.Kind
-		out.FinalHeight = c.FinalAt()
+		if st.Listed && c.State != model.Resolved { // else nobody knows when its outputs were swept
+			out.FinalHeight = c.FinalAt()
+		}
 	}
 	if c.Resends() {
 		out.ClosingTx = txHex(c.Tx())

@@ -77,7 +77,7 @@ func depth(st *state.State, c *state.Channel) uint32 {
 }
 
 func finalText(st *state.State, c *state.Channel) string {
-	if now := depth(st, c); now < model.FinalConfs {
+	if now := depth(st, c); now < model.FinalConfs || c.FinalAt() <= st.Tip.Height {
 		return fmt.Sprintf("final at %d confirmations (%d now)", model.FinalConfs, now)
 	}
 	return fmt.Sprintf("final at block %d, when what was swept has %d confirmations", c.FinalAt(), claims.SweptConfs)
