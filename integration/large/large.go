@@ -19,8 +19,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/bits"
-	"runtime"
-	"sync"
 	"time"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -30,6 +28,7 @@ import (
 
 	"github.com/glrecover/glrecover/bolt3"
 	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/cores"
 	"github.com/glrecover/glrecover/keychain"
 	"github.com/glrecover/glrecover/vlsstate"
 )
@@ -88,22 +87,15 @@ func Backup(channels int) (*vlsstate.Backup, error) {
 		b.Entries = append(b.Entries, e)
 	}
 	made := make([][]vlsstate.Entry, channels)
-	failed := make([]error, channels)
-	var wg sync.WaitGroup
-	workers := runtime.GOMAXPROCS(0)
-	for w := range workers {
-		wg.Go(func() {
-			for i := w; i < channels; i += workers {
-				made[i], failed[i] = m.channel(i)
-			}
-		})
+	err = cores.Each(channels, func(i int) (err error) {
+		made[i], err = m.channel(i)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	wg.Wait()
-	for i := range made {
-		if failed[i] != nil {
-			return nil, failed[i]
-		}
-		b.Entries = append(b.Entries, made[i]...)
+	for _, entries := range made {
+		b.Entries = append(b.Entries, entries...)
 	}
 	b.Entries.Sort()
 	return b, nil
