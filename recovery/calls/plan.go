@@ -27,7 +27,7 @@ func Planned(s *state.State, e model.Planned) {
 		takeChannel(s, &e.Channels[i])
 	}
 	follow.SettleContests(s)
-	stopNew(s)
+	sessions.StopAll(s) // if an alarm stands, what is new is not asked either
 	for _, k := range s.Call.Keys {
 		// What lightningd has is not listed yet.
 		if c := s.Channels[k]; c.Stub == state.NoStub && stubs.Helps(s, c) {
@@ -228,12 +228,5 @@ func AddExtra(s *state.State, extra []model.PlannedChannel) {
 		}
 	}
 	follow.SettleContests(s)
-	stopNew(s)
-}
-
-// stopNew stops what has just been taken up while an alarm stands.
-func stopNew(s *state.State) {
-	if s.Run != nil && s.Run.Alive != "" {
-		sessions.StopAll(s)
-	}
+	sessions.StopAll(s) // if an alarm stands, what is new is not asked either
 }

@@ -111,9 +111,7 @@ func start(s *state.State, e model.Started) {
 		}
 	}
 	follow.BoundLookBack(s)
-	if s.Run.Alive != "" {
-		sessions.StopAll(s) // it may have been killed in the middle of that
-	}
+	sessions.StopAll(s) // it may have been killed in the middle of that
 	s.Tell("going on with the recovery of %d channels", len(s.Channels))
 }
 

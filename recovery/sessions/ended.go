@@ -207,8 +207,11 @@ func stopRequests(s *state.State, why string) {
 	StopAll(s)
 }
 
-// StopAll stops whatever is not closed yet.
+// StopAll stops whatever is not closed yet, if the hosted node is alive.
 func StopAll(s *state.State) {
+	if s.Run == nil || s.Run.Alive == "" {
+		return
+	}
 	for _, k := range s.Keys() {
 		c := s.Touch(k)
 		if c.State.Asks() || c.State == model.ImportDeferred || c.State == model.FundingUnconfirmed {
