@@ -19,6 +19,8 @@ type index struct {
 	// odd says that a number may be no 64-bit integer, escaped that a string has an
 	// escape.
 	odd, escaped bool
+	// around is how deep the text stands in the entry that it is a part of.
+	around int
 }
 
 // errLong keeps the places in a text within 32 bits.
@@ -39,7 +41,7 @@ func (x *index) build(out, text []byte) error {
 	out = slices.Grow(out[:0], len(text))[:len(text)]
 	x.vals, x.odd, x.escaped = x.vals[:0], false, false
 	var open [maxDepth]int32
-	depth, o := 0, 0
+	depth, o := x.around, 0
 	for i := 0; i < len(text); {
 		c := text[i]
 		start, from := i, o

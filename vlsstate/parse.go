@@ -100,6 +100,9 @@ func eachMember(dec *jsontext.Decoder, f func(name string) error) error {
 func (e *envelope) readValues(dec *jsontext.Decoder) error {
 	p := newPipeline()
 	err := eachMember(dec, func(name string) error {
+		if kind, _ := splitKey(name); kind == KindTracker {
+			return p.addTracker(name, dec)
+		}
 		raw, err := dec.ReadValue()
 		if err == nil {
 			p.add(name, raw)

@@ -76,16 +76,24 @@ func readAgain(list []located) []*part {
 }
 
 // batchSize is how many bytes of entries go to a worker at once.
-const batchSize = 1 << 19
+const batchSize = 1 << 18
 
-// batch is a run of entries of a file.
+// batch is a run of entries of a file, or of a tracker's listeners.
 type batch struct {
-	keys  []string
-	text  []byte
-	ends  []int
+	// keys are those of entries.
+	keys []string
+	text []byte
+	ends []int
+	// first is the position of the first entry, counted from one, or the index of the
+	// first listener.
 	first int
-	parts []*part
 	done  chan struct{}
+
+	parts     []*part
+	listeners *listeners
+	// ofTracker says that these are listeners, joins that the entry is the tracker
+	// which they belong to.
+	ofTracker, joins bool
 }
 
 // pipeline takes entries from a reader and reads them on every core; the parts
@@ -98,20 +106,25 @@ type pipeline struct {
 	wg      sync.WaitGroup
 	parts   []*part
 	count   int
+	// listeners are those read since the last tracker, listening is how many have come.
+	listeners []*listeners
+	listening int
 }
 
 func newPipeline() *pipeline {
 	workers := runtime.GOMAXPROCS(0)
 	p := &pipeline{work: make(chan *batch, workers)}
-	p.free.New = func() any { return new(batch) }
+	p.free.New = func() any { return &batch{text: make([]byte, 0, batchSize+batchSize/4)} }
 	for range workers {
 		p.wg.Go(func() {
 			var w worker
 			for b := range p.work {
-				start := 0
-				for i, end := range b.ends {
-					b.parts = append(b.parts, w.read(b.keys[i], b.first+i, b.text[start:end]))
-					start = end
+				if b.ofTracker {
+					b.listeners = w.listeners(b)
+				} else {
+					for i := range b.ends {
+						b.parts = append(b.parts, w.read(b.keys[i], b.first+i, b.raw(i)))
+					}
 				}
 				close(b.done)
 			}
@@ -120,16 +133,43 @@ func newPipeline() *pipeline {
 	return p
 }
 
+// raw is the text of one entry or listener.
+func (b *batch) raw(i int) []byte {
+	if i == 0 {
+		return b.text[:b.ends[0]]
+	}
+	return b.text[b.ends[i-1]:b.ends[i]]
+}
+
 // add takes one entry; raw is copied.
 func (p *pipeline) add(key string, raw []byte) {
 	p.count++
 	if p.current == nil {
-		b := p.free.Get().(*batch)
-		*b = batch{keys: b.keys[:0], text: b.text[:0], ends: b.ends[:0], first: p.count, done: make(chan struct{})}
-		p.current = b
+		p.begin(p.count)
 	}
+	p.current.keys = append(p.current.keys, key)
+	p.put(raw)
+}
+
+// addListener takes one listener of a tracker; raw is copied.
+func (p *pipeline) addListener(raw []byte) {
+	if p.current == nil {
+		p.begin(p.listening)
+		p.current.ofTracker = true
+	}
+	p.listening++
+	p.put(raw)
+}
+
+// begin begins a batch.
+func (p *pipeline) begin(first int) {
+	b := p.free.Get().(*batch)
+	*b = batch{keys: b.keys[:0], text: b.text[:0], ends: b.ends[:0], first: first, done: make(chan struct{})}
+	p.current = b
+}
+
+func (p *pipeline) put(raw []byte) {
 	b := p.current
-	b.keys = append(b.keys, key)
 	b.text = append(b.text, raw...)
 	b.ends = append(b.ends, len(b.text))
 	if len(b.text) >= batchSize {
@@ -159,6 +199,13 @@ func (p *pipeline) flush() {
 func (p *pipeline) collect() {
 	b := p.waiting[0]
 	p.waiting = p.waiting[1:]
+	switch {
+	case b.ofTracker:
+		p.listeners = append(p.listeners, b.listeners)
+	case b.joins:
+		b.parts[0].join(p.listeners)
+		p.listeners = nil
+	}
 	p.parts = append(p.parts, b.parts...)
 	clear(b.keys)
 	if cap(b.text) <= 4*batchSize {

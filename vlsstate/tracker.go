@@ -12,8 +12,7 @@ type trackerFacts struct {
 	heights map[wire.OutPoint]Heights
 }
 
-// readTracker takes heights out of vls-persist's ChainTrackerEntry. Its listeners
-// are a list of [outpoint, [monitor state, watches]].
+// readTracker takes heights out of vls-persist's ChainTrackerEntry.
 func readTracker(value node) *trackerFacts {
 	o := value.object()
 	t := &trackerFacts{
@@ -21,22 +20,28 @@ func readTracker(value node) *trackerFacts {
 		heights: make(map[wire.OutPoint]Heights),
 	}
 	for _, listener := range o.get("listeners").array(maxList) {
-		pair := listener.tuple(2)
-		funding := pair[0].outPoint()
-		state := pair[1].tuple(2)[0].object()
-		t.heights[funding] = Heights{
-			Funding:            state.height("funding_height"),
-			FundingDoubleSpent: state.height("funding_double_spent_height"),
-			MutualClose:        state.height("mutual_closing_height"),
-			UnilateralClose:    state.height("unilateral_closing_height"),
-			ClosingSwept:       state.height("closing_swept_height"),
-			OurOutputSwept:     state.height("our_output_swept_height"),
-		}
+		funding, heights := readListener(listener)
+		t.heights[funding] = heights
 	}
 	if value.d.err != nil {
 		return nil
 	}
 	return t
+}
+
+// readListener reads [outpoint, [monitor state, watches]].
+func readListener(listener node) (funding wire.OutPoint, _ Heights) {
+	pair := listener.tuple(2)
+	funding = pair[0].outPoint()
+	state := pair[1].tuple(2)[0].object()
+	return funding, Heights{
+		Funding:            state.height("funding_height"),
+		FundingDoubleSpent: state.height("funding_double_spent_height"),
+		MutualClose:        state.height("mutual_closing_height"),
+		UnilateralClose:    state.height("unilateral_closing_height"),
+		ClosingSwept:       state.height("closing_swept_height"),
+		OurOutputSwept:     state.height("our_output_swept_height"),
+	}
 }
 
 // outPoint reads an outpoint whose txid is in internal byte order (vls-core
