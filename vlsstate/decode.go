@@ -1,7 +1,6 @@
 package vlsstate
 
 import (
-	"encoding/hex"
 	"fmt"
 	"strconv"
 
@@ -269,11 +268,11 @@ func (n node) hex(out []byte) []byte {
 	if n.d.err != nil {
 		return nil
 	}
-	if !isLowerHex(text) || len(text)%2 != 0 {
+	out, ok := appendHex(out, text)
+	if !ok {
 		n.fail("not lower-case hex")
 		return nil
 	}
-	out, _ = hex.AppendDecode(out, text)
 	return out
 }
 
@@ -313,31 +312,27 @@ func (n node) byteValues(limit int) []byte {
 	}
 	x := n.d.x
 	out := make([]byte, 0, min(limit, int(x.vals[n.at].next-n.at-1)))
-	for i := n.at + 1; i < x.vals[n.at].next; i = x.vals[i].next {
-		v, ok := byteValue(x.raw(i))
-		if !ok {
+	if len(raw) == 2 {
+		return out
+	}
+	// The text is canonical: "[0,25,255]".
+	v := 0
+	for i, c := range raw[1:] {
+		switch {
+		case isDigit(c) && v <= 255:
+			v = 10*v + int(c-'0')
+			continue
+		case c != ',' && c != ']' || v > 255 || !isDigit(raw[i]):
 			n.fail("not an array of byte values")
 			return nil
-		}
-		if len(out) == limit {
+		case len(out) == limit:
 			n.fail("more than %d bytes", limit)
 			return nil
 		}
-		out = append(out, v)
+		out = append(out, byte(v))
+		v = 0
 	}
 	return out
-}
-
-// byteValue reads a number of one to three digits without leading zero.
-func byteValue(raw []byte) (byte, bool) {
-	v := 0
-	for _, c := range raw {
-		if !isDigit(c) || v > 255 {
-			return 0, false
-		}
-		v = 10*v + int(c-'0')
-	}
-	return byte(v), v <= 255
 }
 
 // bytes32 reads an array of exactly 32 byte values.
@@ -350,39 +345,40 @@ func (n node) bytes32() (out [32]byte) {
 	return out
 }
 
-func isLowerHex[T string | []byte](s T) bool {
-	for i := range len(s) {
-		if c := s[i]; !isDigit(c) && (c < 'a' || c > 'f') {
-			return false
-		}
+// hexDigits holds 16 and the value of each lower-case hex digit, 0 for all else.
+var hexDigits = func() (t [256]byte) {
+	for i, c := range []byte("0123456789abcdef") {
+		t[c] = 16 | byte(i)
 	}
-	return true
+	return t
+}()
+
+// appendHex appends the bytes that lower-case hex digits say; ok is false where the
+// text is anything else.
+func appendHex[T string | []byte](out []byte, s T) (_ []byte, ok bool) {
+	good := byte(16)
+	for i := 0; i+1 < len(s); i += 2 {
+		hi, lo := hexDigits[s[i]], hexDigits[s[i+1]]
+		good &= hi & lo
+		out = append(out, hi<<4|lo&15)
+	}
+	return out, good != 0 && len(s)%2 == 0
 }
 
 // parsePubKey is channel.ParsePubKey for lower-case digits only; reason is ""
 // where the key is good.
 func parsePubKey[T string | []byte](s T) (key channel.PubKey, reason string) {
-	if !isLowerHex(s) || len(s)%2 != 0 {
+	var space [channel.PubKeySize]byte
+	raw, ok := appendHex(space[:0], s)
+	if !ok {
 		return key, "not lower-case hex"
 	}
-	if len(s) != 2*channel.PubKeySize {
+	if len(raw) != channel.PubKeySize {
 		return key, fmt.Sprintf("%s: %d hex digits, want %d", channel.ErrPubKey, len(s), 2*channel.PubKeySize)
 	}
-	var raw [channel.PubKeySize]byte
-	for i := range raw {
-		raw[i] = nibble(s[2*i])<<4 | nibble(s[2*i+1])
-	}
-	key, err := channel.PubKeyFromBytes(raw[:])
+	key, err := channel.PubKeyFromBytes(raw)
 	if err != nil {
 		return key, err.Error()
 	}
 	return key, ""
-}
-
-// nibble is the value of a lower-case hex digit.
-func nibble(c byte) byte {
-	if isDigit(c) {
-		return c - '0'
-	}
-	return c - 'a' + 10
 }

@@ -73,7 +73,8 @@ func parseDumpLine(key string, value, version []byte) (e Entry, note string, err
 	if version == nil {
 		return e, "", &fieldError{reason: "the line does not end with a version; the dump is cut off or wrapped"}
 	}
-	if _, rest := splitKey(key); !isLowerHex(rest) {
+	_, rest := splitKey(key)
+	if _, ok := appendHex(nil, rest); !ok {
 		return e, "", &fieldError{reason: "the key is not lower-case hex"}
 	}
 	e = Entry{Key: key}

@@ -35,17 +35,15 @@ func problemAt(key string, position int) EntryError {
 // parseChannelKey splits node id (33) || peer id (33) || dbid (u64 LE).
 func parseChannelKey(rest string) (nodeID channel.PubKey, key channel.Key, reason string) {
 	const size = 2*channel.PubKeySize + 8
-	if !isLowerHex(rest) || len(rest)%2 != 0 {
-		return nodeID, key, "the key is not lower-case hex"
-	}
-	raw, err := hex.DecodeString(rest)
-	if err != nil {
+	var space [size]byte
+	raw, ok := appendHex(space[:0], rest)
+	if !ok {
 		return nodeID, key, "the key is not lower-case hex"
 	}
 	if len(raw) != size {
 		return nodeID, key, "the key is not node id, peer id and dbid"
 	}
-	nodeID, err = channel.PubKeyFromBytes(raw[:channel.PubKeySize])
+	nodeID, err := channel.PubKeyFromBytes(raw[:channel.PubKeySize])
 	if err != nil {
 		return nodeID, key, "the key's node id is " + err.Error()
 	}

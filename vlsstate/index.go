@@ -39,7 +39,7 @@ type val struct {
 // error is errDeep.
 func (x *index) build(out, text []byte) error {
 	out = slices.Grow(out[:0], len(text))[:len(text)]
-	x.vals, x.odd, x.escaped = x.vals[:0], false, false
+	vals, odd, escaped := x.vals[:0], false, false
 	var open [maxDepth]int32
 	depth, o := x.around, 0
 	for i := 0; i < len(text); {
@@ -52,6 +52,18 @@ func (x *index) build(out, text []byte) error {
 				i += 8
 			}
 			continue
+		case isDigit(c):
+			for ; i < len(text) && isDigit(text[i]); i++ {
+				out[o] = text[i]
+				o++
+			}
+			odd = odd || i-start > 19
+			if i < len(text) && !ends(text[i]) {
+				odd = true
+				digits := i
+				i = endOfWord(text, i)
+				o += copy(out[o:], text[digits:i])
+			}
 		case c == ',' || c == ':':
 			i++
 			out[o] = c
@@ -61,9 +73,9 @@ func (x *index) build(out, text []byte) error {
 			if depth == maxDepth {
 				return errDeep
 			}
-			open[depth] = int32(len(x.vals))
+			open[depth] = int32(len(vals))
 			depth++
-			x.vals = append(x.vals, val{start: int32(o)})
+			vals = append(vals, val{start: int32(o)})
 			i++
 			out[o] = c
 			o++
@@ -73,29 +85,21 @@ func (x *index) build(out, text []byte) error {
 			out[o] = c
 			o++
 			depth--
-			top := &x.vals[open[depth]]
-			top.end, top.next = int32(o), int32(len(x.vals))
+			top := &vals[open[depth]]
+			top.end, top.next = int32(o), int32(len(vals))
 			continue
 		case c == '"':
 			i = endOfString(text, i)
-			x.escaped = x.escaped || bytes.IndexByte(text[start:i], '\\') >= 0
+			escaped = escaped || bytes.IndexByte(text[start:i], '\\') >= 0
+			o += copy(out[o:], text[start:i])
 		default:
-			for i < len(text) && isDigit(text[i]) {
-				out[o] = text[i]
-				i++
-				o++
-			}
-			x.odd = x.odd || i-start > 19
-			if i < len(text) && !ends(text[i]) {
-				x.odd = x.odd || c == '-' || isDigit(c)
-				for i < len(text) && !ends(text[i]) {
-					i++
-				}
-			}
+			odd = odd || c == '-'
+			i = endOfWord(text, i)
+			o += copy(out[o:], text[start:i])
 		}
-		o += copy(out[o:], text[start+o-from:i])
-		x.vals = append(x.vals, val{int32(from), int32(o), int32(len(x.vals) + 1)})
+		vals = append(vals, val{int32(from), int32(o), int32(len(vals) + 1)})
 	}
+	x.vals, x.odd, x.escaped = vals, odd, escaped
 	x.text = out[:o]
 	return nil
 }
@@ -105,6 +109,14 @@ const eightSpaces = 0x2020202020202020
 
 // ends reports whether a number or a literal ends before c.
 func ends(c byte) bool { return c <= ' ' || c == ',' || c == ']' || c == '}' }
+
+// endOfWord is the place after the number or literal that i is in.
+func endOfWord(text []byte, i int) int {
+	for i < len(text) && !ends(text[i]) {
+		i++
+	}
+	return i
+}
 
 // read makes text canonical, in x's own memory, and indexes it.
 func (x *index) read(text []byte) error {

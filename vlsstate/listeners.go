@@ -111,7 +111,12 @@ func appendValue(out []byte, dec *jsontext.Decoder) ([]byte, error) {
 func (w *worker) listeners(b *batch) *listeners {
 	w.x.around = aroundListener
 	defer func() { w.x.around = 0 }()
-	l := &listeners{count: len(b.ends)}
+	count := len(b.ends)
+	l := &listeners{
+		// Of a signer's text a third is left without its spaces.
+		text: make([]byte, 0, len(b.text)/2), count: count,
+		fundings: make([]wire.OutPoint, 0, count), heights: make([]Heights, 0, count),
+	}
 	for i := range b.ends {
 		if l.broken = w.x.readJSON(b.raw(i)); l.broken != nil {
 			return l

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/glrecover/glrecover/channel"
@@ -87,20 +88,22 @@ func convert(c *cli, args []string) error {
 	if errPart != nil && !errors.Is(errPart, errProblem) {
 		return errPart
 	}
-	data, err := indentedJSON(request)
-	switch {
-	case *asJSON:
-		data, err = indentedJSON(report)
-	case *format == formatText:
-		data = []byte(strings.Join(request.SCB, "\n") + "\n")
-	}
-	if err != nil {
-		return err
+	write := func(w io.Writer) error {
+		switch cln, is := report.(clnReport); {
+		case *format == formatText:
+			_, err := io.WriteString(w, strings.Join(request.SCB, "\n")+"\n")
+			return err
+		case !*asJSON:
+			return encodeJSON(w, request)
+		case is:
+			return cln.encode(w)
+		}
+		return encodeJSON(w, report)
 	}
 	if *out != "" && *out != "-" {
-		err = writeNew(*out, data)
+		err = writeNew(*out, write)
 	} else {
-		err = c.write(data)
+		err = write(result{c})
 	}
 	if err != nil {
 		return err
@@ -132,6 +135,12 @@ type clnChannel struct {
 	AddressSource scbconv.Source  `json:"address_source"`
 	SignerClosed  bool            `json:"closed_according_to_signer"`
 	SCB           string          `json:"scb"`
+}
+
+func (r clnReport) encode(w io.Writer) error {
+	channels := r.Channels
+	r.Channels = []clnChannel{}
+	return encodeJSONList(w, r, "channels", len(channels), func(i int) any { return &channels[i] })
 }
 
 type clnLeftOut struct {

@@ -50,7 +50,7 @@ func inspect(c *cli, args []string) error {
 	if *asJSON {
 		around := *inv
 		around.Channels = []channelFacts{}
-		err = c.writeJSONList(around, "channels", len(inv.Channels), func(i int) any { return &inv.Channels[i] })
+		err = encodeJSONList(result{c}, around, "channels", len(inv.Channels), func(i int) any { return &inv.Channels[i] })
 	} else {
 		err = c.write([]byte(inv.text(now)))
 	}

@@ -15,9 +15,9 @@ import (
 // writeJSON prints a value for programs.
 func (c *cli) writeJSON(v any) error { return encodeJSON(result{c}, v) }
 
-// writeJSONList is writeJSON of v with its list of n items under name, which v
+// encodeJSONList is encodeJSON of v with its list of n items under name, which v
 // leaves empty: item i is made and encoded on whatever core is free.
-func (c *cli) writeJSONList(v any, name string, n int, item func(i int) any) error {
+func encodeJSONList(w io.Writer, v any, name string, n int, item func(i int) any) error {
 	around, err := indentedJSON(v)
 	if err != nil {
 		return err
@@ -26,7 +26,8 @@ func (c *cli) writeJSONList(v any, name string, n int, item func(i int) any) err
 	before, after, found := bytes.Cut(around, []byte("\n  \""+name+"\": []"))
 	switch {
 	case n == 0:
-		return c.write(around)
+		_, err = w.Write(around)
+		return err
 	case !found:
 		return fmt.Errorf("the result has no empty list %q", name)
 	}
@@ -50,11 +51,11 @@ func (c *cli) writeJSONList(v any, name string, n int, item func(i int) any) err
 		return err
 	}
 	texts[0] = texts[0][1:]
-	if err := c.write(fmt.Appendf(before, "\n  %q: [", name)); err != nil {
+	if _, err := w.Write(fmt.Appendf(before, "\n  %q: [", name)); err != nil {
 		return err
 	}
 	for _, text := range append(texts, append([]byte("\n  ]"), after...)) {
-		if err := c.write(text); err != nil {
+		if _, err := w.Write(text); err != nil {
 			return err
 		}
 	}

@@ -31,8 +31,7 @@ func TestAListThatIsEncodedOnEveryCoreIsTheSameText(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got bytes.Buffer
-		c := &cli{stdout: &got}
-		if err := c.writeJSONList(empty, "items", n, func(i int) any { return v.Items[i] }); err != nil {
+		if err := encodeJSONList(&got, empty, "items", n, func(i int) any { return v.Items[i] }); err != nil {
 			t.Fatal(err)
 		}
 		if !bytes.Equal(got.Bytes(), want) {

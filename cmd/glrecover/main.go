@@ -35,7 +35,7 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		// The entries of a large backup live until the end: at Go's default they
 		// would take twice their size.
-		debug.SetGCPercent(35)
+		debug.SetGCPercent(60)
 	}
 	c := &cli{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, now: time.Now}
 	os.Exit(c.run(os.Args[1:]))

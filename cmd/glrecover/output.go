@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 // writeNew writes a file with mode 0600, whole or not at all, and never over an
 // existing one: the name is reserved first, and the finished file takes its
 // place.
-func writeNew(path string, data []byte) (err error) {
+func writeNew(path string, write func(io.Writer) error) (err error) {
 	reserved, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		if errors.Is(err, fs.ErrExist) {
@@ -37,7 +38,7 @@ func writeNew(path string, data []byte) (err error) {
 		return err
 	}
 	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
+	err = write(tmp)
 	if err == nil {
 		err = tmp.Sync()
 	}

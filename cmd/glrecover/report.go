@@ -55,7 +55,10 @@ func report(c *cli, args []string) error {
 	if *out == "" {
 		return c.write(html)
 	}
-	return writeNew(*out, html)
+	return writeNew(*out, func(w io.Writer) error {
+		_, err := w.Write(html)
+		return err
+	})
 }
 
 func askStatus(place *nodePlace) (*tell.Status, error) {
