@@ -67,15 +67,6 @@ func (r *Report) OldWallet(visible bool, listed map[string]bool) OldWallet {
 	return w
 }
 
-// RescanFrom is the height of the one rescan that brings all coins to a lightningd with
-// the 32-byte secret; 0 where there is none.
-func (w *OldWallet) RescanFrom() uint32 {
-	if len(w.Coins) == 0 {
-		return 0
-	}
-	return rescanHeight(w.Coins[0].Height)
-}
-
 // otherWallet is how coins come back that a node on words does not have.
 func otherWallet(coins []OldCoin) string {
 	coins = slices.Clone(coins)

@@ -29,6 +29,10 @@ type sweepAnswer struct {
 	} `json:"transactions"`
 	Open     []string `json:"open"`
 	NotFound []string `json:"not_found"`
+	Wallet   []struct {
+		Outpoint string `json:"outpoint"`
+		Amount   h.Msat `json:"amount_msat"`
+	} `json:"wallet"`
 }
 
 // A node that cannot run any more: one channel closed by the peer, one by the
@@ -59,6 +63,13 @@ func TestSweepWithoutANodeBringsEveryCloseHome(t *testing.T) {
 		peers[1].Kill() // it would agree to a mutual close
 		ours := node.ForceClose(lanes[1].Funding)
 		n.Mine(1, node)
+		var own uint64
+		coins := 0
+		for _, o := range node.Outputs() {
+			if o.Status == "confirmed" {
+				own, coins = own+o.Amount.Sat(), coins+1
+			}
+		}
 		backup := src.Lose(node)
 		peers[2].Kill()
 		peers[3].Kill()
@@ -125,15 +136,55 @@ func TestSweepWithoutANodeBringsEveryCloseHome(t *testing.T) {
 				t.Errorf("%s is %q, want %s", txid, kinds[txid], want)
 			}
 		}
-		var received json.Number
-		n.Bitcoind.Must("getreceivedbyaddress", &received, dest)
-		if want := fmt.Sprintf("%d.%08d", paid/1e8, paid%1e8); string(received) != want {
-			t.Errorf("%s BTC came, %s were said to", received, want)
+		received := func(address string) string {
+			var amount json.Number
+			n.Bitcoind.Must("getreceivedbyaddress", &amount, address)
+			return string(amount)
+		}
+		if got, want := received(dest), bitcoin(paid); got != want {
+			t.Errorf("%s BTC came, %s were said to", got, want)
 		}
 		t.Logf("%d of %d sat came to the address in %d transactions (%s)", paid, share, len(sent), backup.Label)
 		// Three commitments' fees and anchors, and the sweeps' own fees.
 		if paid > share || paid+15_000 < share {
 			t.Errorf("%d sat came of %d", paid, share)
 		}
+
+		// The node's own coins come by the secret alone.
+		var other string
+		n.Bitcoind.Must("getnewaddress", &other)
+		wallet := func(args ...string) *sweepAnswer {
+			t.Helper()
+			r := n.Command("", append([]string{"sweep", "--wallet", "--json", "--hsm-secret", node.SecretPath(), "--bitcoind", n.Bitcoind.Dir}, args...)...)
+			var a sweepAnswer
+			if err := json.Unmarshal([]byte(r.Stdout), &a); err != nil || r.Code != 0 {
+				t.Fatalf("exit %d, %v\n%s", r.Code, err, r.Text())
+			}
+			return &a
+		}
+		listed := wallet("--network", "regtest")
+		var have uint64
+		for _, c := range listed.Wallet {
+			have += c.Amount.Sat()
+		}
+		if len(listed.Wallet) != coins || have != own || coins == 0 || len(listed.Transactions) != 0 {
+			t.Errorf("%d coins with %d sat, the node had %d with %d", len(listed.Wallet), have, coins, own)
+		}
+		swept := wallet("--to", other, "--feerate", "5", "--broadcast", backup.Path)
+		if len(swept.Transactions) != 1 || !swept.Transactions[0].Sent {
+			t.Fatalf("%+v", swept)
+		}
+		n.Bitcoind.Mine(1)
+		came := swept.Transactions[0].Paid.Sat()
+		if got, want := received(other), bitcoin(came); got != want || came > own || came+5_000 < own {
+			t.Errorf("%s BTC came of %d sat, %s were said to", got, own, want)
+		}
+		if left := wallet("--to", other, "--feerate", "5", "--broadcast"); len(left.Wallet)+len(left.Transactions) != 0 {
+			t.Errorf("left: %+v", left)
+		}
+		t.Logf("%d of %d sat of the node's own wallet came to an address", came, own)
 	})
 }
+
+// bitcoin is an amount in sat as bitcoind writes it.
+func bitcoin(sat uint64) string { return fmt.Sprintf("%d.%08d", sat/1e8, sat%1e8) }

@@ -64,6 +64,19 @@ type Claim struct {
 	second *secondStage
 }
 
+// WalletClaims claim confirmed coins of the wallet itself: P2WPKH and P2TR outputs,
+// and no others.
+func WalletClaims(coins []Coin) []Claim {
+	var claims []Claim
+	for _, c := range coins {
+		if c.Confirmed && inputWeight(c.PkScript) > 0 {
+			output := onchain.Output{OutPoint: c.OutPoint, ValueSat: c.ValueSat, PkScript: c.PkScript, Path: onchain.PathScript}
+			claims = append(claims, Claim{Output: output, From: 1, spend: walletSpend(c.PkScript)})
+		}
+	}
+	return claims
+}
+
 // Ready reports whether Build can make the transaction.
 func (c *Claim) Ready() bool { return c.Needs == NeedNothing || c.Needs == NeedFeeInput }
 

@@ -26,6 +26,7 @@ import (
 	secrets "github.com/glrecover/glrecover/recovery/secret"
 	"github.com/glrecover/glrecover/rescue"
 	"github.com/glrecover/glrecover/scbconv"
+	"github.com/glrecover/glrecover/vlsstate"
 )
 
 var rescueCommand = command{
@@ -173,11 +174,15 @@ func runRescue(c *cli, args []string) error {
 	if !f.decommissioned && (!f.dryRun || b == nil) {
 		return rescueRefused()
 	}
+	var held *vlsstate.Backup
+	if b != nil {
+		held = b.Backup
+	}
 	if _, ok := terminal(c.stdin); f.secret == "" && !ok {
 		return usagef("--hsm-secret is missing, and there is no terminal to ask for the words")
 	}
 	if f.network == "" {
-		f.network = networkFor(b, f.to)
+		f.network = networkFor(held, f.to)
 	}
 	if f.network == "" {
 		return usagef("--network is missing, and neither a backup nor the address implies it")
@@ -206,7 +211,11 @@ func runRescue(c *cli, args []string) error {
 			return usagef("--feerate is missing: there is no fee estimate for this chain. Any site that shows the mempool tells you the current rate, in sat per virtual byte")
 		}
 	}
-	secret, err := c.rescueSecret(f, b)
+	ask := c.ask()
+	if f.secret == "-" {
+		ask = nil
+	}
+	secret, err := c.lostSecret(f.secret, held, ask)
 	if err != nil {
 		return err
 	}
@@ -283,8 +292,8 @@ func (f *rescueFlags) params() (api.RecoverParams, *backup.Loaded, error) {
 
 // networkFor is the network of a backup, or what the address tells of it: "" for one
 // that several networks share.
-func networkFor(b *backup.Loaded, address string) string {
-	if b != nil && b.Backup != nil && b.Network != "" {
+func networkFor(b *vlsstate.Backup, address string) string {
+	if b != nil && b.Network != "" {
 		return b.Network
 	}
 	switch low := strings.ToLower(address); {
@@ -296,23 +305,20 @@ func networkFor(b *backup.Loaded, address string) string {
 	return ""
 }
 
-// rescueSecret asks for the lost node's secret; with a backup it must be that node's.
-func (c *cli) rescueSecret(f *rescueFlags, b *backup.Loaded) (*keychain.Secret, error) {
+// lostSecret asks for the lost node's secret. With a backup it must be that node's, else
+// it says whose it is. ask is nil where nothing can be asked.
+func (c *cli) lostSecret(path string, b *vlsstate.Backup, ask keychain.Ask) (*keychain.Secret, error) {
 	var want channel.PubKey
 	if b != nil {
 		want = b.NodeID
 	}
-	source, err := c.namedSecret(f.secret, want)
+	source, err := c.namedSecret(path, want)
 	if err != nil {
 		return nil, err
 	}
 	defer source.Wipe()
-	ask := c.ask()
-	if f.secret == "-" {
-		ask = nil
-	}
 	if b != nil {
-		return c.secretFor(b.Backup, source, ask)
+		return c.secretFor(b, source, ask)
 	}
 	secret, err := source.Secret(ask)
 	if err != nil {

@@ -125,12 +125,8 @@ func oldWalletText(w *find.OldWallet) string {
 	for _, c := range w.Coins {
 		total += c.AmountMsat / 1000
 	}
-	more := ""
-	if w.NewAddresses > 0 {
-		more = fmt.Sprintf(", after %d calls of newaddr all", w.NewAddresses)
-	}
-	s.WriteString(wrapTo(88, "! ", "  ", fmt.Sprintf("The lost node's own on-chain wallet has %s in %s. This command does not move them. "+
-		"docs/rescue.md says how a fresh lightningd does, with rescan=-%d%s:", page.Sat(total), page.Count(len(w.Coins), "coin", "coins"), w.RescanFrom(), more)))
+	s.WriteString(wrapTo(88, "! ", "  ", fmt.Sprintf("The lost node's own on-chain wallet has %s in %s. This command does not move them; "+
+		"glrecover sweep --wallet does, from the words and a bitcoind (docs/rescue.md, 6):", page.Sat(total), page.Count(len(w.Coins), "coin", "coins"))))
 	for _, c := range w.Coins {
 		fmt.Fprintf(&s, "    %s  %s  %s, key %d, block %d\n", c.OutPoint, page.Sat(c.AmountMsat/1000), c.Type, c.Index, c.Height)
 	}

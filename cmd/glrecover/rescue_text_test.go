@@ -36,7 +36,7 @@ func TestThePlanNamesTheLostNodesOwnCoins(t *testing.T) {
 		{OutPoint: "aa:0", AmountMsat: 1_234_000, Type: "p2tr", Index: 3, Height: 100}, {OutPoint: "bb:1", AmountMsat: 1_000_000, Type: "p2wpkh", Index: 4, Height: 101},
 	}}}
 	text := planText(a)
-	for _, want := range []string{"2,234 sat in 2 coins", "aa:0  1,234 sat", "bb:1  1,000 sat", "docs/rescue.md", "rescan=-99"} {
+	for _, want := range []string{"2,234 sat in 2 coins", "aa:0  1,234 sat", "bb:1  1,000 sat", "docs/rescue.md", "sweep --wallet"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in:\n%s", want, text)
 		}

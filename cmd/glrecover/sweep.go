@@ -26,13 +26,13 @@ import (
 
 var sweepCommand = command{
 	name:    "sweep",
-	args:    "[--hsm-secret PATH] (--tx PATH [--height N] | --bitcoind DIR [--from N]) [--to ADDRESS] [--feerate N] [--broadcast] [--json] FILE",
-	summary: "claim the outputs of closed channels where the node cannot run",
+	args:    "[--hsm-secret PATH] (--tx PATH [--height N] | --bitcoind DIR [--from N | --wallet]) [--to ADDRESS] [--feerate N] [--broadcast] [--json] [FILE]",
+	summary: "claim the outputs of closed channels, or the node's own coins, where the node cannot run",
 	help: `FILE is a signer backup, or - for standard input. The plugin does all this by itself:
 use this only if lightningd cannot run. It lists every output of the closes that
-is or can become yours, and with --to the signed transactions that claim them,
-each checked by the script engine. Nothing is sent without --broadcast. It never
-closes a channel.
+is or can become yours, or with --wallet every coin that the node had on chain, and
+with --to the signed transactions that claim them, each checked by the script engine.
+Nothing is sent without --broadcast. It never closes a channel.
 
   --hsm-secret PATH
       a file that only you may read: lightningd's hsm_secret, vlsd's node.seed, words,
@@ -50,6 +50,13 @@ closes a channel.
       where bitcoind answers, if not where its bitcoin.conf says
   --from N
       the first block to look at; by default one before the backup was written
+  --wallet
+      the coins of the lost node's own on-chain wallet instead, of its first 1,000 keys.
+      They are looked for in bitcoind's unspent outputs, which takes minutes on the main
+      chain. FILE may be missing then: the words are enough
+  --network NAME
+      bitcoin, testnet, testnet4, signet or regtest; default: the backup's, or the
+      address's
   --to ADDRESS
       where the coins go
   --feerate N
@@ -70,8 +77,8 @@ type sweepFlags struct {
 	secret, tx, bitcoind, connect, to, preimages string
 	height, from                                 uint
 	feerate                                      float64
-	broadcast, json                              bool
-	file                                         string
+	wallet, broadcast, json                      bool
+	network, file                                string
 }
 
 func parseSweep(args []string) (*sweepFlags, error) {
@@ -86,13 +93,17 @@ func parseSweep(args []string) (*sweepFlags, error) {
 	fs.StringVar(&f.to, "to", "", "")
 	fs.Float64Var(&f.feerate, "feerate", 0, "")
 	fs.StringVar(&f.preimages, "preimages", "", "")
+	fs.BoolVar(&f.wallet, "wallet", false, "")
+	fs.StringVar(&f.network, "network", "", "")
 	fs.BoolVar(&f.broadcast, "broadcast", false, "")
 	fs.BoolVar(&f.json, "json", false, "")
-	files, err := parse(fs, args, "FILE")
+	files, err := parseUpTo(fs, args, 1)
 	if err != nil {
 		return nil, err
 	}
-	f.file = files[0]
+	if len(files) == 1 {
+		f.file = files[0]
+	}
 	const maxFeerate = 10_000
 	inputs := 0
 	for _, path := range []string{f.file, f.secret, f.tx, f.preimages} {
@@ -103,6 +114,10 @@ func parseSweep(args []string) (*sweepFlags, error) {
 	switch {
 	case inputs > 1:
 		return nil, usagef("standard input can be used only once")
+	case f.file == "" && !f.wallet:
+		return nil, usagef("FILE is missing: the backup. Without one, --wallet looks for the node's own coins, and glrecover rescue for its channels")
+	case f.wallet && (f.bitcoind == "" || f.tx != "" || f.from > 0 || f.preimages != ""):
+		return nil, usagef("--wallet needs --bitcoind, and looks at no close: leave out --tx, --from and --preimages")
 	case f.tx == "" && f.bitcoind == "":
 		return nil, usagef("give --tx or --bitcoind, to say where the closing transaction is")
 	case f.tx == "" && f.height > 0, f.tx != "" && f.from > 0, f.bitcoind == "" && f.connect != "":
@@ -131,47 +146,58 @@ func sweepCloses(c *cli, args []string) error {
 	if _, ok := terminal(c.stdin); f.secret == "" && (!ok || f.file == "-" || f.tx == "-" || f.preimages == "-") {
 		return usagef("--hsm-secret is missing, and there is no terminal to ask for the secret")
 	}
-	b, err := c.load(f.file)
-	if err != nil {
+	var b *vlsstate.Backup
+	if f.file != "" {
+		if b, err = c.load(f.file); err != nil {
+			return err
+		}
+		c.complain(vlsstate.Lines(b.Problems)...)
+	}
+	switch {
+	case f.network == "":
+		f.network = networkFor(b, f.to)
+	case b != nil && b.Network != "" && b.Network != f.network:
+		return failure.New(failure.WrongNetwork, "Leave --network out", "the backup is of a node on %s, not on %s", b.Network, f.network)
+	}
+	s := &sweeping{c: c, f: f}
+	if s.network, err = paramsOf(f.network); err != nil {
 		return err
 	}
-	c.complain(vlsstate.Lines(b.Problems)...)
-	network, err := networkOf(b)
-	if err != nil {
-		return err
-	}
-	s := &sweeping{c: c, f: f, network: network}
-	if s.preimages, err = c.preimages(f.preimages, b); err != nil {
-		return err
+	if b != nil {
+		if s.preimages, err = c.preimages(f.preimages, b); err != nil {
+			return err
+		}
 	}
 	if s.txs, err = c.transactions(f.tx); err != nil {
 		return err
 	}
-	source, err := c.namedSecret(f.secret, b.NodeID)
-	if err != nil {
-		return err
-	}
-	defer source.Wipe()
 	ask := c.ask()
 	if f.file == "-" || f.secret == "-" || f.tx == "-" || f.preimages == "-" {
 		ask = nil
 	}
-	secret, err := c.secretFor(b, source, ask)
+	secret, err := c.lostSecret(f.secret, b, ask)
 	if err != nil {
 		return err
 	}
 	defer secret.Wipe()
-	s.backup = &offline.Backup{Channels: b.Channels, Keys: seedkeys.New(secret, b.Network), Preimages: s.preimages}
+	s.keys = seedkeys.New(secret, f.network)
 	ctx := context.Background()
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	if f.wallet {
+		return s.sweepWallet(ctx)
+	}
+	s.backup = &offline.Backup{Channels: b.Channels, Keys: s.keys, Preimages: s.preimages}
 	if err := s.find(ctx, b); err != nil {
 		return err
 	}
 	return s.show(ctx)
 }
 
-// networkOf is the network of a backup.
-func networkOf(b *vlsstate.Backup) (*chaincfg.Params, error) {
-	switch b.Network {
+// paramsOf are those of a network by CLN's name.
+func paramsOf(network string) (*chaincfg.Params, error) {
+	switch network {
 	case "bitcoin":
 		return &chaincfg.MainNetParams, nil
 	case "testnet", "testnet4":
@@ -181,7 +207,8 @@ func networkOf(b *vlsstate.Backup) (*chaincfg.Params, error) {
 	case "regtest":
 		return &chaincfg.RegressionNetParams, nil
 	}
-	return nil, failure.New(failure.WrongNetwork, "Use a backup that has the node's entry", "the backup does not say on which network the node is")
+	return nil, failure.New(failure.WrongNetwork, "Say it with --network bitcoin, or use a backup that has the node's entry",
+		"neither the backup nor the address says on which network the node is")
 }
 
 // sweeping is one run of the command.
@@ -189,6 +216,7 @@ type sweeping struct {
 	c         *cli
 	f         *sweepFlags
 	network   *chaincfg.Params
+	keys      *seedkeys.Keys
 	backup    *offline.Backup
 	preimages sweep.Preimages
 	txs       []*wire.MsgTx
@@ -199,10 +227,10 @@ type sweeping struct {
 	search *offline.Search
 }
 
-// find finds the closes and asks bitcoind for the rest.
-func (s *sweeping) find(ctx context.Context, b *vlsstate.Backup) (err error) {
+// connect asks bitcoind whether it is the right one, and for the feerate.
+func (s *sweeping) connect(ctx context.Context) (err error) {
 	if s.f.bitcoind != "" {
-		s.node, err = chain.NewBitcoind(chain.Options{Network: b.Network, DataDir: s.f.bitcoind, Connect: s.f.connect})
+		s.node, err = chain.NewBitcoind(chain.Options{Network: s.f.network, DataDir: s.f.bitcoind, Connect: s.f.connect})
 		if err != nil {
 			return noBitcoind(err)
 		}
@@ -210,18 +238,21 @@ func (s *sweeping) find(ctx context.Context, b *vlsstate.Backup) (err error) {
 		if err != nil {
 			return noBitcoind(err)
 		}
-		if info.Network() != b.Network {
+		if info.Network() != s.f.network {
 			return failure.New(failure.WrongNetwork, "Name the data directory of a bitcoind on that network",
-				"the backup is of a node on %s, bitcoind is on %s", b.Network, info.Chain)
+				"the node is on %s, bitcoind is on %s", s.f.network, info.Chain)
 		}
 		if info.IBD || info.Blocks < info.Headers {
 			return failure.New(failure.NodeSyncing, "Wait until it has caught up", "bitcoind is at block %d of %d", info.Blocks, info.Headers)
 		}
 		s.tip = info.Blocks
 	}
-	if s.perKW, err = s.feerate(ctx); err != nil {
-		return err
-	}
+	s.perKW, err = s.feerate(ctx)
+	return err
+}
+
+// find finds the closes.
+func (s *sweeping) find(ctx context.Context, b *vlsstate.Backup) (err error) {
 	if s.f.tx != "" {
 		closes, unused, err := s.backup.Transactions(s.txs, uint32(s.f.height))
 		if err != nil {
@@ -378,41 +409,79 @@ func (s *sweeping) order(ctx context.Context) (sweep.Order, error) {
 	if s.node == nil || !slices.ContainsFunc(s.search.Closes, func(c offline.Close) bool { return slices.ContainsFunc(c.Claims, needs) }) {
 		return o, nil
 	}
-	fmt.Fprintln(s.c.stderr, "glrecover: looking for coins of the wallet that can pay for HTLC transactions; this takes minutes on the main chain")
-	w, err := offline.OpenWallet(ctx, s.node, s.backup.Keys, s.network, func(percent float64) {
-		fmt.Fprintf(s.c.stderr, "glrecover: %.0f %% of the UTXO set\n", percent)
-	})
+	w, err := s.openWallet(ctx, "coins of the wallet that can pay for HTLC transactions")
 	if err != nil {
-		return o, noBitcoind(err)
+		return o, err
 	}
 	o.Wallet, o.Change = w, w.Address()
 	return o, nil
 }
 
+func (s *sweeping) openWallet(ctx context.Context, why string) (*offline.Wallet, error) {
+	fmt.Fprintf(s.c.stderr, "glrecover: looking for %s; this takes minutes on the main chain\n", why)
+	w, err := offline.OpenWallet(ctx, s.node, s.keys, s.network, func(percent float64) {
+		fmt.Fprintf(s.c.stderr, "glrecover: %.0f %% of the UTXO set\n", percent)
+	})
+	if err != nil {
+		return nil, noBitcoind(err)
+	}
+	return w, nil
+}
+
+// sweepWallet is show for the coins of the wallet itself.
+func (s *sweeping) sweepWallet(ctx context.Context) error {
+	w, err := s.openWallet(ctx, "the coins of the node's own wallet")
+	if err != nil {
+		return err
+	}
+	coins, err := w.Coins(ctx)
+	if err != nil {
+		return err
+	}
+	r := newSweepReport()
+	r.Tip, r.Wallet = s.tip, walletFacts(coins)
+	return s.print(ctx, r, r.walletText(s.f), func() ([]offline.Built, bool, error) {
+		order := sweep.Order{Destination: s.f.to, Network: s.network, FeeratePerKW: s.perKW, Height: s.tip}
+		return w.Sweep(ctx, order), true, nil
+	})
+}
+
 // show prints the result and sends what is to be sent.
 func (s *sweeping) show(ctx context.Context) error {
-	r := &sweepReport{Closes: []sweepClose{}, Transactions: []sweepTx{}}
+	r := newSweepReport()
 	for i := range s.search.Closes {
 		r.Closes = append(r.Closes, closeFacts(&s.search.Closes[i]))
 	}
 	r.Open, r.NotFound = namesOf(s.search.Open), namesOf(s.search.NotFound)
 	r.From, r.Tip, r.Missing = s.search.From, s.tip, s.search.Missing
+	return s.print(ctx, r, r.text(s.f), func() ([]offline.Built, bool, error) {
+		order, err := s.order(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		return s.backup.Build(ctx, s.search.Closes, order), order.Wallet != nil, nil
+	})
+}
+
+// print prints a report, and with --to what build makes, and offers it to bitcoind.
+// wallet says that the wallet's coins could be used.
+func (s *sweeping) print(ctx context.Context, r *sweepReport, text string, build func() (list []offline.Built, wallet bool, err error)) error {
 	if !s.f.json {
-		if err := s.c.write([]byte(r.text(s.f))); err != nil {
+		if err := s.c.write([]byte(text)); err != nil {
 			return err
 		}
 	}
 	var wrong error
 	if s.f.to != "" {
-		order, err := s.order(ctx)
+		list, wallet, err := build()
 		if err != nil {
 			return err
 		}
-		for _, built := range s.backup.Build(ctx, s.search.Closes, order) {
+		for _, built := range list {
 			if errors.Is(built.Err, sweep.ErrAddress) {
 				return failure.New(failure.InvalidParameter, "Check --to", "%v", built.Err)
 			}
-			t, err := txFacts(built, order.Wallet != nil)
+			t, err := txFacts(built, wallet)
 			if err != nil {
 				return err
 			}

@@ -51,7 +51,7 @@ func TestSweepLooksAtTheChainBeforeAnythingElse(t *testing.T) {
 		blocks, heads int
 		want          string
 	}{
-		{"another network", "main", 10, 10, "wrong_network: the backup is of a node on regtest, bitcoind is on main"},
+		{"another network", "main", 10, 10, "wrong_network: the node is on regtest, bitcoind is on main"},
 		{"behind", "regtest", 10, 200, "node_syncing: bitcoind is at block 10 of 200"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/btcsuite/btcd/txscript"
+
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/onchain"
@@ -23,7 +25,54 @@ type sweepReport struct {
 	From         uint32       `json:"from_height,omitempty"`
 	Tip          uint32       `json:"height,omitempty"`
 	Missing      uint32       `json:"pruned_blocks,omitempty"`
+	// Wallet are the node's own coins, with --wallet.
+	Wallet []walletCoin `json:"wallet,omitempty"`
 }
+
+// newSweepReport has empty lists.
+func newSweepReport() *sweepReport {
+	return &sweepReport{Closes: []sweepClose{}, Transactions: []sweepTx{}, Open: []string{}, NotFound: []string{}}
+}
+
+type walletCoin struct {
+	Outpoint   string `json:"outpoint"`
+	AmountMsat uint64 `json:"amount_msat"`
+	// Type is p2wpkh or p2tr.
+	Type string `json:"type"`
+}
+
+func walletFacts(coins []sweep.Coin) []walletCoin {
+	var out []walletCoin
+	for _, c := range coins {
+		typ := "p2wpkh"
+		if txscript.IsPayToTaproot(c.PkScript) {
+			typ = "p2tr"
+		}
+		out = append(out, walletCoin{c.OutPoint.String(), channel.Msat(c.ValueSat), typ})
+	}
+	return out
+}
+
+// walletText is the report of the node's own coins without the transactions.
+func (r *sweepReport) walletText(f *sweepFlags) string {
+	if len(r.Wallet) == 0 {
+		return fmt.Sprintf("No confirmed coin is on the first 1,000 keys of this node's wallet at block %d.\n", r.Tip)
+	}
+	total := uint64(0)
+	list := &table{indent: "  "}
+	for _, c := range r.Wallet {
+		total = channel.Sum(total, c.AmountMsat)
+		list.row(c.Outpoint, fmt.Sprintf("%15s  %s", page.Sat(c.AmountMsat/1000), c.Type))
+	}
+	text := fmt.Sprintf("The node's own wallet has %s in %s:\n%s", page.Sat(total/1000), page.Count(len(r.Wallet), "coin", "coins"), list)
+	if f.to == "" {
+		return text + addTo
+	}
+	return text + "\n"
+}
+
+// addTo is for a report without transactions.
+const addTo = "Add --to ADDRESS to see the transactions.\n"
 
 type sweepClose struct {
 	PeerID   channel.PubKey   `json:"peer_id"`
@@ -221,7 +270,7 @@ func (r *sweepReport) text(f *sweepFlags) string {
 		fmt.Fprintf(&s, "channel %s: no close was found in these blocks. Start from an earlier one with --from.\n", name)
 	}
 	if f.to == "" {
-		s.WriteString("Add --to ADDRESS to see the transactions.\n")
+		s.WriteString(addTo)
 	}
 	return s.String()
 }

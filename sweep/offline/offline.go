@@ -1,8 +1,8 @@
 // Package offline finds the closes of a backup's channels, in transactions that
-// the user has or in the blocks of a bitcoind, and builds what sweeps them: for
-// users whose node cannot run.
+// the user has or in the blocks of a bitcoind, and the coins of the node's own wallet
+// in its UTXO set, and builds what sweeps them: for users whose node cannot run.
 //
-// It asks bitcoind for blocks and nothing else. It never sends a transaction,
+// It asks bitcoind for blocks and unspent outputs, and nothing else. It never sends a transaction,
 // never imports a channel, talks to no peer, and keeps no record: the blocks
 // are its memory.
 package offline
@@ -189,9 +189,13 @@ func (b *Backup) Build(ctx context.Context, closes []Close, order sweep.Order) [
 	}
 	var built []Built
 	for _, batch := range batches {
-		order.Claims = batch
-		tx, err := sweep.Build(ctx, b.Keys, order)
-		built = append(built, Built{Claims: batch, Tx: tx, Err: err})
+		built = append(built, build(ctx, b.Keys, order, batch))
 	}
 	return built
+}
+
+func build(ctx context.Context, keys *seedkeys.Keys, order sweep.Order, claims []sweep.Claim) Built {
+	order.Claims = claims
+	tx, err := sweep.Build(ctx, keys, order)
+	return Built{Claims: claims, Tx: tx, Err: err}
 }

@@ -3,6 +3,7 @@ package offline
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/btcsuite/btcd/btcutil"
@@ -16,9 +17,9 @@ import (
 	"github.com/glrecover/glrecover/sweep/seedkeys"
 )
 
-// Wallet is the lost node's own on-chain wallet, as far as its first keys go:
-// it pays the fee of HTLC transactions. It implements sweep.Wallet for one run;
-// its reservations end with it.
+// Wallet is the lost node's own on-chain wallet, as far as its first 1,000 keys go:
+// it pays the fee of HTLC transactions, and can be swept itself. It implements
+// sweep.Wallet for one run; its reservations end with it.
 type Wallet struct {
 	keys     *seedkeys.Keys
 	address  string
@@ -50,8 +51,15 @@ func OpenWallet(ctx context.Context, node *chain.Bitcoind, keys *seedkeys.Keys, 
 		return nil, err
 	}
 	for _, o := range scan.Outputs {
+		if o.Coinbase || !keys.InWallet(o.Script) {
+			continue
+		}
 		// The set does not count the mempool.
-		if now, err := node.TxOut(ctx, o.OutPoint, true); err != nil || now == nil || o.Coinbase || !keys.InWallet(o.Script) {
+		now, err := node.TxOut(ctx, o.OutPoint, true)
+		if err != nil {
+			return nil, err
+		}
+		if now == nil {
 			continue
 		}
 		w.coins = append(w.coins, sweep.Coin{OutPoint: o.OutPoint, ValueSat: o.ValueSat, PkScript: o.Script, Confirmed: true})
@@ -62,6 +70,19 @@ func OpenWallet(ctx context.Context, node *chain.Bitcoind, keys *seedkeys.Keys, 
 // Address is the wallet's first one: where change goes, and a coin for the fee
 // can be sent to.
 func (w *Wallet) Address() string { return w.address }
+
+// maxCoins keeps a transaction below what nodes relay.
+const maxCoins = 400
+
+// Sweep makes the transactions that pay all coins to order's destination; its Claims
+// are ignored.
+func (w *Wallet) Sweep(ctx context.Context, order sweep.Order) []Built {
+	var built []Built
+	for batch := range slices.Chunk(sweep.WalletClaims(w.coins), maxCoins) {
+		built = append(built, build(ctx, w.keys, order, batch))
+	}
+	return built
+}
 
 // Coins implements sweep.Wallet.
 func (w *Wallet) Coins(context.Context) ([]sweep.Coin, error) {

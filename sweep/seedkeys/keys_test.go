@@ -8,6 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/btcsuite/btcd/chaincfg"
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
+	"github.com/btcsuite/btcd/wire"
+
 	"github.com/glrecover/glrecover/bolt3"
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/keychain"
@@ -94,5 +98,41 @@ func TestWalletScriptsHaveTheirKeys(t *testing.T) {
 	descriptors, last, first, err := keys.Wallet()
 	if err != nil || len(descriptors) != 2 || last < 999 || !keys.InWallet(first) {
 		t.Errorf("%v, %d, %x, %v", descriptors, last, first, err)
+	}
+}
+
+// The coins of a wallet are swept together, those that cost more than they bring are
+// named, and the script engine has looked at each input (Build).
+func TestCoinsOfTheWalletAreSwept(t *testing.T) {
+	secret := secretOf("used-both-ways")
+	wallet := must(secret.Wallet("regtest"))
+	var coins []sweep.Coin
+	add := func(index uint32, sat uint64, confirmed bool) {
+		wpkh, taproot, err := wallet.Scripts(index)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, script := range [][]byte{wpkh, taproot} {
+			at := wire.OutPoint{Hash: chainhash.Hash{9}, Index: uint32(len(coins))}
+			coins = append(coins, sweep.Coin{OutPoint: at, ValueSat: sat, PkScript: script, Confirmed: confirmed})
+		}
+	}
+	add(0, 50_000, true)
+	add(999, 70_000, true)
+	add(5, 400, true)
+	add(6, 90_000, false)
+	coins = append(coins, sweep.Coin{OutPoint: wire.OutPoint{Index: 99}, ValueSat: 1_000_000, PkScript: []byte{0x51}, Confirmed: true})
+	claims := sweep.WalletClaims(coins)
+	if len(claims) != 6 {
+		t.Fatalf("%d claims", len(claims))
+	}
+	tx, err := sweep.Build(t.Context(), seedkeys.New(secret, "regtest"), sweep.Order{
+		Claims: claims, Destination: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", Network: &chaincfg.RegressionNetParams, FeeratePerKW: 2_500, Height: 200,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tx.Claims) != 4 || len(tx.Uneconomic) != 2 || tx.OutputSat+tx.Paid.FeeSat != 240_000 || !tx.Paid.Reaches(2_500) {
+		t.Errorf("%d claims, %d left out, %d sat and a fee of %d", len(tx.Claims), len(tx.Uneconomic), tx.OutputSat, tx.Paid.FeeSat)
 	}
 }
