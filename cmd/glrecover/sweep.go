@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -18,6 +17,8 @@ import (
 
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/failure"
+	"github.com/glrecover/glrecover/recovery/claims"
+	"github.com/glrecover/glrecover/rescue"
 	"github.com/glrecover/glrecover/sweep"
 	"github.com/glrecover/glrecover/sweep/offline"
 	"github.com/glrecover/glrecover/sweep/seedkeys"
@@ -116,8 +117,10 @@ func parseSweep(args []string) (*sweepFlags, error) {
 		return nil, usagef("standard input can be used only once")
 	case f.file == "" && !f.wallet:
 		return nil, usagef("FILE is missing: the backup. Without one, --wallet looks for the node's own coins, and glrecover rescue for its channels")
-	case f.wallet && (f.bitcoind == "" || f.tx != "" || f.from > 0 || f.preimages != ""):
-		return nil, usagef("--wallet needs --bitcoind, and looks at no close: leave out --tx, --from and --preimages")
+	case f.wallet && f.bitcoind == "":
+		return nil, usagef("--wallet needs --bitcoind: the coins are looked for in its unspent outputs")
+	case f.wallet && (f.tx != "" || f.from > 0 || f.preimages != ""):
+		return nil, usagef("--wallet looks at no close: leave out --tx, --from and --preimages")
 	case f.tx == "" && f.bitcoind == "":
 		return nil, usagef("give --tx or --bitcoind, to say where the closing transaction is")
 	case f.tx == "" && f.height > 0, f.tx != "" && f.from > 0, f.bitcoind == "" && f.connect != "":
@@ -159,9 +162,16 @@ func sweepCloses(c *cli, args []string) error {
 	case b != nil && b.Network != "" && b.Network != f.network:
 		return failure.New(failure.WrongNetwork, "Leave --network out", "the backup is of a node on %s, not on %s", b.Network, f.network)
 	}
-	s := &sweeping{c: c, f: f}
-	if s.network, err = paramsOf(f.network); err != nil {
-		return err
+	if !slices.Contains([]string{"bitcoin", "testnet", "testnet4", "signet", "regtest"}, f.network) {
+		return failure.New(failure.WrongNetwork, "Say it with --network bitcoin, or use a backup that has the node's entry",
+			"neither the backup nor the address says on which network the node is")
+	}
+	s := &sweeping{c: c, f: f, network: claims.Network(f.network)}
+	if f.to != "" {
+		// Before anybody types twelve words.
+		if err := rescue.CheckAddress(f.to, f.network); err != nil {
+			return err
+		}
 	}
 	if b != nil {
 		if s.preimages, err = c.preimages(f.preimages, b); err != nil {
@@ -193,22 +203,6 @@ func sweepCloses(c *cli, args []string) error {
 		return err
 	}
 	return s.show(ctx)
-}
-
-// paramsOf are those of a network by CLN's name.
-func paramsOf(network string) (*chaincfg.Params, error) {
-	switch network {
-	case "bitcoin":
-		return &chaincfg.MainNetParams, nil
-	case "testnet", "testnet4":
-		return &chaincfg.TestNet3Params, nil // their addresses are the same
-	case "signet":
-		return &chaincfg.SigNetParams, nil
-	case "regtest":
-		return &chaincfg.RegressionNetParams, nil
-	}
-	return nil, failure.New(failure.WrongNetwork, "Say it with --network bitcoin, or use a backup that has the node's entry",
-		"neither the backup nor the address says on which network the node is")
 }
 
 // sweeping is one run of the command.
@@ -478,9 +472,6 @@ func (s *sweeping) print(ctx context.Context, r *sweepReport, text string, build
 			return err
 		}
 		for _, built := range list {
-			if errors.Is(built.Err, sweep.ErrAddress) {
-				return failure.New(failure.InvalidParameter, "Check --to", "%v", built.Err)
-			}
 			t, err := txFacts(built, wallet)
 			if err != nil {
 				return err

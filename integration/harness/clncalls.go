@@ -224,10 +224,13 @@ func (n *CLN) closeChannel(funding Outpoint, unilateralAfter int) string {
 		n.net.T.Fatalf("%s: no channel %s", n.Name, funding)
 		return ""
 	}
-	n.Must("close", Params{"id": c.ChannelID, "unilateraltimeout": unilateralAfter}, nil)
+	refused := n.Call("close", Params{"id": c.ChannelID, "unilateraltimeout": unilateralAfter}, nil)
 	var txid string
 	Wait(n.net.T, "the close in the mempool", func() (err error) {
-		txid, err = n.net.Bitcoind.Spender(funding)
+		// A node that closes by itself at this moment does not know the channel any more.
+		if txid, err = n.net.Bitcoind.Spender(funding); err != nil && refused != nil {
+			return refused
+		}
 		return err
 	})
 	return txid
