@@ -9,4 +9,7 @@
 // Backups are written by the genuine Greenlight signer (glsigner/), or read
 // from a test node's database by package synthetic, and then the test's name
 // says "synthetic".
+//
+// Go runs parallel tests from the last file to the first: what takes minutes is in
+// watch_test.go, so that it does not come last.
 package integration

@@ -116,7 +116,8 @@ func oldWalletText(w *find.OldWallet) string {
 	case w == nil:
 		return ""
 	case !w.Looked:
-		return wrapTo(88, "! ", "  ", "The lost node's own on-chain wallet was not looked at: "+plain(w.Reason))
+		return wrapTo(88, "! ", "  ", "The lost node's own on-chain wallet was not looked at: "+plain(w.Reason)+
+			". glrecover sweep --wallet does, from the words and a bitcoind (docs/rescue.md, 6)")
 	case len(w.Coins) == 0:
 		return ""
 	}
@@ -155,7 +156,8 @@ func endText(e *rescue.End) string {
 		s.WriteString("Some channels wait for a decision of yours: read their lines.\n")
 	case e.NeedsYou:
 	case e.Done && len(e.Channels) > 0:
-		s.WriteString("Everything is done. Never run a Lightning node with these words again, and keep the words and the backup.\n")
+		s.WriteString("Every channel is done. Coins that the lost node had on chain come with glrecover sweep --wallet. " +
+			"Never run a Lightning node with these words again, and keep the words and the backup.\n")
 	}
 	return s.String()
 }
