@@ -46,7 +46,11 @@ Nothing is sent without --broadcast. It never closes a channel.
       the block that holds them; without it, heights are unknown
   --bitcoind DIR
       a directory with bitcoind's cookie, or a bitcoin.conf with rpcuser and
-      rpcpassword: its data directory. The closes are looked for in its blocks
+      rpcpassword: its data directory; or the URL of its RPC, such as
+      http://127.0.0.1:8332. The closes are looked for in its blocks
+  --bitcoind-auth FILE
+      a file that holds user:password, such as bitcoind's .cookie; default: as
+      bitcoin-cli finds them
   --rpcconnect HOST[:PORT]
       where bitcoind answers, if not where its bitcoin.conf says
   --from N
@@ -75,11 +79,13 @@ Nothing is sent without --broadcast. It never closes a channel.
 
 // sweepFlags are the command line of sweep.
 type sweepFlags struct {
-	secret, tx, bitcoind, connect, to, preimages string
-	height, from                                 uint
-	feerate                                      float64
-	wallet, broadcast, json                      bool
-	network, file                                string
+	secret, tx, to, preimages string
+	// bitcoind is a directory; what connect says is where its RPC is.
+	bitcoind, connect, auth string
+	height, from            uint
+	feerate                 float64
+	wallet, broadcast, json bool
+	network, file           string
 }
 
 func parseSweep(args []string) (*sweepFlags, error) {
@@ -90,6 +96,7 @@ func parseSweep(args []string) (*sweepFlags, error) {
 	fs.UintVar(&f.height, "height", 0, "")
 	fs.StringVar(&f.bitcoind, "bitcoind", "", "")
 	fs.StringVar(&f.connect, "rpcconnect", "", "")
+	fs.StringVar(&f.auth, "bitcoind-auth", "", "")
 	fs.UintVar(&f.from, "from", 0, "")
 	fs.StringVar(&f.to, "to", "", "")
 	fs.Float64Var(&f.feerate, "feerate", 0, "")
@@ -104,6 +111,14 @@ func parseSweep(args []string) (*sweepFlags, error) {
 	}
 	if len(files) == 1 {
 		f.file = files[0]
+	}
+	if strings.Contains(f.bitcoind, "://") {
+		if f.connect != "" {
+			return nil, usagef("--bitcoind says already where it answers: leave out --rpcconnect")
+		}
+		if f.connect, err = bitcoindAddress(f.bitcoind); err != nil {
+			return nil, err
+		}
 	}
 	const maxFeerate = 10_000
 	inputs := 0
@@ -125,6 +140,8 @@ func parseSweep(args []string) (*sweepFlags, error) {
 		return nil, usagef("give --tx or --bitcoind, to say where the closing transaction is")
 	case f.tx == "" && f.height > 0, f.tx != "" && f.from > 0, f.bitcoind == "" && f.connect != "":
 		return nil, usagef("--height needs --tx; --from and --rpcconnect need --bitcoind")
+	case f.auth != "" && f.bitcoind == "":
+		return nil, usagef("--bitcoind-auth needs --bitcoind")
 	case f.broadcast && (f.bitcoind == "" || f.to == ""):
 		return nil, usagef("--broadcast needs --bitcoind and --to")
 	case f.broadcast && f.tx != "" && f.height == 0:
@@ -224,7 +241,11 @@ type sweeping struct {
 // connect asks bitcoind whether it is the right one, and for the feerate.
 func (s *sweeping) connect(ctx context.Context) (err error) {
 	if s.f.bitcoind != "" {
-		s.node, err = chain.NewBitcoind(chain.Options{Network: s.f.network, DataDir: s.f.bitcoind, Connect: s.f.connect})
+		at := chain.Options{Network: s.f.network, DataDir: s.f.bitcoind, Connect: s.f.connect, Cookie: s.f.auth}
+		if strings.Contains(s.f.bitcoind, "://") {
+			at.DataDir = ""
+		}
+		s.node, err = chain.NewBitcoind(at)
 		if err != nil {
 			return noBitcoind(err)
 		}
@@ -292,7 +313,7 @@ func (s *sweeping) find(ctx context.Context, b *vlsstate.Backup) (err error) {
 }
 
 func noBitcoind(err error) error {
-	return failure.New(failure.NodeUnreachable, "Start bitcoind, and give its data directory", "%v", err).Wrap(err)
+	return failure.New(failure.NodeUnreachable, "Start bitcoind, and give its data directory, or its credentials with --bitcoind-auth", "%v", err).Wrap(err)
 }
 
 // feerate is in sat per 1000 weight.
