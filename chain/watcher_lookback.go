@@ -336,10 +336,6 @@ func (l *lookBacks) take(w *Watcher, got fetched) {
 	case got.err == nil:
 		l.fails = 0
 		l.matching = got.height
-		if !l.floorKnown {
-			// lightningd waits for its backend as we do: half of the time is its.
-			l.resume = w.now().Add(got.took)
-		}
 	case errors.Is(got.err, ErrPruned):
 		l.floor = max(l.floor, got.height+1)
 		l.failed(w, lo, hi, got.err)
@@ -598,7 +594,6 @@ type fetched struct {
 	height, epoch, gen uint32
 	block              *Block
 	err                error
-	took               time.Duration
 	// Where hi is not 0, lo..hi are sifted for scripts instead, and named are the
 	// heights that may matter.
 	lo, hi  uint32
@@ -625,7 +620,6 @@ func startFetcher(ctx context.Context, src Source) *fetcher {
 			case <-ctx.Done():
 				return
 			case got := <-f.ask:
-				begun := time.Now()
 				if got.hi > 0 {
 					got.named, got.err = src.(Sifter).Sift(ctx, got.lo, got.hi, got.scripts)
 					if got.err == nil {
@@ -634,7 +628,6 @@ func startFetcher(ctx context.Context, src Source) *fetcher {
 				} else {
 					got.block, got.err = src.Block(ctx, got.height)
 				}
-				got.took = time.Since(begun)
 				f.done <- got
 			}
 		}
