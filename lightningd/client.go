@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/niftynei/glightning/jrpc2"
 )
 
@@ -67,14 +68,11 @@ func (c *Client) call(ctx context.Context, method jrpc2.Method, result any) erro
 	if _, err := conn.Write(append(request, '\n', '\n')); err != nil {
 		return c.broken(ctx, method, err)
 	}
-	dec := json.NewDecoder(io.LimitReader(conn, maxAnswer))
+	// What is in a string is for whoever decodes it.
+	dec := jsontext.NewDecoder(io.LimitReader(conn, maxAnswer), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	for {
-		var a struct {
-			ID     json.RawMessage `json:"id"`
-			Result json.RawMessage `json:"result"`
-			Error  *jrpc2.RpcError `json:"error"`
-		}
-		if err := dec.Decode(&a); err != nil {
+		a, err := readAnswer(dec)
+		if err != nil {
 			return c.broken(ctx, method, err)
 		}
 		if string(a.ID) != strconv.Quote(id) {
@@ -91,6 +89,49 @@ func (c *Client) call(ctx context.Context, method jrpc2.Method, result any) erro
 		}
 		return nil
 	}
+}
+
+// answer is lightningd's to a call, or a notification, which has no id.
+type answer struct {
+	ID, Result json.RawMessage
+	Error      *jrpc2.RpcError
+}
+
+// readAnswer reads what comes next. A block has megabytes, which encoding/json would
+// go through twice as often.
+func readAnswer(dec *jsontext.Decoder) (a answer, err error) {
+	if dec.PeekKind() != '{' {
+		if err = dec.SkipValue(); err == nil {
+			err = errors.New("the answer is not an object")
+		}
+		return a, err
+	}
+	if _, err = dec.ReadToken(); err != nil {
+		return a, err
+	}
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return a, err
+		}
+		what := name.String()
+		raw, err := dec.ReadValue()
+		if err != nil {
+			return a, err
+		}
+		switch what {
+		case "id":
+			a.ID = json.RawMessage(raw.Clone())
+		case "result":
+			a.Result = json.RawMessage(raw.Clone())
+		case "error":
+			if err := json.Unmarshal(raw, &a.Error); err != nil {
+				return a, err
+			}
+		}
+	}
+	_, err = dec.ReadToken()
+	return a, err
 }
 
 // dial waits a little where the socket refuses: its queue is full, or
