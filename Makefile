@@ -31,7 +31,7 @@ unit: ## tests that need no node
 
 regtest: ## scenarios on real daemons: lnd and btcd are built once, bitcoind and lightningd must be on PATH
 	$(GO) run ./integration/cmd/glr-build -try btcd lnd
-	$(GO) test -count=1 -parallel 4 -timeout 40m -v ./integration/... | $(GO) run ./integration/quiet
+	$(GO) test -count=1 -parallel 6 -timeout 40m -v ./integration/... | $(GO) run ./integration/quiet
 
 race: ## the packages with goroutines under the race detector, without live nodes
 	CGO_ENABLED=1 $(GO) test -race -skip 'Live|AFaultAtAnyCall|ALookUsesOnly|EngineClaimsEveryCell' $(RACE)
