@@ -112,10 +112,12 @@ func (w *worker) listeners(b *batch) *listeners {
 	w.x.around = aroundListener
 	defer func() { w.x.around = 0 }()
 	count := len(b.ends)
+	// Each has a txid of 64 digits: of a text with more, not all are listeners.
+	most := min(count, len(b.text)/64)
 	l := &listeners{
 		// Of a signer's text a third is left without its spaces.
 		text: make([]byte, 0, len(b.text)/2), count: count,
-		fundings: make([]wire.OutPoint, 0, count), heights: make([]Heights, 0, count),
+		fundings: make([]wire.OutPoint, 0, most), heights: make([]Heights, 0, most),
 	}
 	for i := range b.ends {
 		if l.broken = w.x.readJSON(b.raw(i)); l.broken != nil {
@@ -126,10 +128,17 @@ func (w *worker) listeners(b *batch) *listeners {
 		}
 		l.text = append(l.text, w.x.text...)
 		l.inexact = l.inexact || w.x.odd && !allIntegers(w.x.text)
+		if l.err != nil {
+			// The tracker is lost. Only the text is kept: a hostile list of short values
+			// would take sixty times its length.
+			continue
+		}
 		d := &decoder{x: &w.x}
 		funding, heights := readListener(node{d, 0})
-		if d.err != nil && l.err == nil {
+		if d.err != nil {
 			l.err = &fieldError{fmt.Sprintf("listeners[%d]%s", b.first+i, d.err.field), d.err.reason}
+			l.fundings, l.heights = nil, nil
+			continue
 		}
 		l.fundings, l.heights = append(l.fundings, funding), append(l.heights, heights)
 	}

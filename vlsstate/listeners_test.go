@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -113,6 +114,20 @@ func TestATrackerReadInPiecesIsTheSame(t *testing.T) {
 	sameParts(t, entry)
 	if p := inPieces(t, entry); len(p.problems) != 1 || p.problems[0].Field != "listeners[2900][1][0].funding_height" {
 		t.Errorf("%+v", p.problems)
+	}
+}
+
+func TestListenersThatAreNoneTakeLittleMemory(t *testing.T) {
+	entry := []byte(`[3, {"height": 7, "listeners": [` + strings.Repeat("0,", 1<<20) + `0]}]`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	p := inPieces(t, entry)
+	runtime.ReadMemStats(&after)
+	if p.tracker != nil || len(p.problems) != 1 {
+		t.Errorf("%+v", p.problems)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 32*uint64(len(entry)) {
+		t.Errorf("%d bytes for %d", used, len(entry))
 	}
 }
 
