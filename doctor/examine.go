@@ -51,6 +51,9 @@ func Examine(ctx context.Context, in Input) *Report {
 	e.backup()
 	if e.info == nil {
 		e.prepared()
+		// Started before its secret is there, lightningd makes another one.
+		checks := e.report.Checks
+		e.report.Checks = append(checks[1:], checks[0])
 	} else {
 		e.network()
 		e.secret()
@@ -73,7 +76,7 @@ func (e *examination) say(name Name, status Status, do, found string, args ...an
 
 // lightningd asks the node who it is.
 func (e *examination) lightningd(ctx context.Context) {
-	const start = "Start it, or say where it is with --lightning-dir and --network"
+	const start = "Start it, with the option offline until the channels are imported; or say where it is with --lightning-dir and --network"
 	if e.Client == nil {
 		e.say(Lightningd, Missing, start, "%s", reasonOf(e.NoClient))
 		return

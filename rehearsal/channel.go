@@ -31,7 +31,7 @@ func (r *rehearsal) channel(ch *channel.Channel, out *Channel, errSCB error) {
 	offered, received, offeredSat, receivedSat := ch.PendingHTLCs()
 	if offered+received > 0 {
 		r.about(ch.Key, Loss, HTLCsPending, "",
-			"%s pending: %s out and %s in; if the channel closes with these, lightningd does not recover their outputs",
+			"%s pending: %s out and %s in; if the channel closes with these, lightningd does not recover their outputs; glrecover claims outgoing ones once they expire",
 			plural(offered+received, "payment was", "payments were"), sat(offeredSat), sat(receivedSat))
 	}
 	r.penalties(ch)
@@ -39,7 +39,7 @@ func (r *rehearsal) channel(ch *channel.Channel, out *Channel, errSCB error) {
 
 // closed reports a channel of which the signer signed the close: VLS marks it the
 // same way for a mutual close and for our own commitment (vls-core channel.rs,
-// channel_closed), and what the latter leaves is not in anybody's backup.
+// channel_closed), and lightningd does not find what the latter leaves.
 func (r *rehearsal) closed(ch *channel.Channel, out *Channel) {
 	level := Note
 	if out.Node != nil && (out.Node.State == "AWAITING_UNILATERAL" || out.Node.State == "ONCHAIN" || out.Node.State == "FUNDING_SPEND_SEEN") {
@@ -50,7 +50,7 @@ func (r *rehearsal) closed(ch *channel.Channel, out *Channel) {
 		share = sat(s.Sat)
 	}
 	r.about(ch.Key, level, SignerClosed, "",
-		"the signer has signed a close of this channel. After a mutual close there is nothing to recover; but if it was your own commitment, your share (%s) still waits on the chain, and lightningd does not recover that from a backup. Only the chain can tell which", share)
+		"the signer has signed a close of this channel. After a mutual close there is nothing to recover; but if it was your own commitment, your share (%s) still waits on the chain: lightningd does not recover that from a backup, but glrecover claims it. Only the chain can tell which", share)
 }
 
 // birth reports a channel of which only the opening is known, where that may

@@ -12,7 +12,7 @@ func TestDoctorWithoutANodeSaysWhatToStart(t *testing.T) {
 	dir := t.TempDir()
 	code, stdout, stderr := runCLI(t, "doctor", "--lightning-dir", dir, corpusDir+"/used-both-ways/backup.json")
 	if code != exitProblem || stderr != "" || !strings.Contains(stdout, "MISSING  lightningd") || !strings.Contains(stdout, "ok       backup") ||
-		!strings.Contains(stdout, "  1. lightningd: Start it") {
+		!strings.Contains(stdout, "  1. hsm secret: Create it before lightningd starts") || !strings.Contains(stdout, "  2. lightningd: Start it, with the option offline") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	code, stdout, _ = runCLI(t, "doctor", "--json", "--lightning-dir", dir, "/nonexistent")
