@@ -52,7 +52,7 @@ func report(c *cli, args []string) error {
 	if err != nil {
 		return err
 	}
-	if *out == "" {
+	if *out == "" || *out == "-" {
 		return c.write(html)
 	}
 	return writeNew(*out, func(w io.Writer) error {

@@ -188,6 +188,10 @@ func TestReportIsWrittenFromTheNodeAndFromAFile(t *testing.T) {
 	if code, stdout, stderr := runCLI(t, "report", file); code != exitOK || stdout != string(got) {
 		t.Errorf("exit code %d, %s: the page of the file is another one", code, stderr)
 	}
+	// As for convert, and it makes no file of that name.
+	if code, stdout, stderr := runCLI(t, "report", file, "-o", "-"); code != exitOK || stdout != string(got) {
+		t.Errorf("-o -: exit code %d, %s", code, stderr)
+	}
 	for _, c := range []struct {
 		content string
 		want    string
