@@ -54,6 +54,16 @@ var languages = []*language{
 // english is the list of Greenlight and of CLN.
 func english() *language { return languages[0] }
 
+// CountWords is how many words of a text are in Greenlight's list.
+func CountWords(text string) (n int) {
+	for word := range strings.FieldsSeq(strings.ToLower(text)) {
+		if _, listed := english().index()[word]; listed {
+			n++
+		}
+	}
+	return n
+}
+
 // ErrPhrase is matched by every PhraseError.
 var ErrPhrase = errors.New("not a BIP39 phrase")
 

@@ -61,6 +61,9 @@ func (c *cli) run(args []string) int {
 		fmt.Fprint(c.stderr, overview())
 		return exitUsage
 	}
+	if err := secretInArguments(args); err != nil {
+		return c.exit("", err)
+	}
 	name, args := args[0], args[1:]
 	switch name {
 	case "help", "-h", "-help", "--help":

@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 	"unicode"
 
@@ -185,6 +188,29 @@ func (c *cli) secretFor(b *vlsstate.Backup, source *keychain.Source, ask keychai
 		return nil, errSecret
 	}
 	return nil, wrong
+}
+
+// secretInArguments refuses a secret that was typed where a file is named. What is
+// said of a bad argument repeats it, and users show that to those who help them.
+func secretInArguments(args []string) error {
+	looks := func(arg string) bool {
+		if strings.HasPrefix(arg, "-") {
+			_, arg, _ = strings.Cut(arg, "=")
+		}
+		raw, err := hex.DecodeString(arg)
+		if codex32 := strings.HasPrefix(strings.ToLower(arg), "cl1") && len(arg) > 60; !codex32 && (err != nil || len(raw) != 32) {
+			return false
+		}
+		_, err = os.Stat(arg)
+		return err != nil
+	}
+	// A line without a secret has one or two: report, rescue and convert are in the list.
+	const most = 8
+	if !slices.ContainsFunc(args, looks) && keychain.CountWords(strings.Join(args, " ")) <= most {
+		return nil
+	}
+	return usagef("what looks like a secret stands in the command line, which the shell's history keeps and other users can read. " +
+		"Leave it out: you are asked for it; or put it into a file that only you may read, and name that. Delete it from the history")
 }
 
 // oneStdin refuses to read two things from standard input.
