@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +188,20 @@ func TestASecretInWordsIsAWarning(t *testing.T) {
 	w.info(m{"id": id.String()})
 	got := doctor.Examine(t.Context(), w.in).Of(doctor.HSMSecret)
 	if got == nil || got.Status != doctor.Warning || !strings.Contains(got.Found, "on-chain wallet is not the lost") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestASecretThatOthersMayReadIsAWarning(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("modes say nothing")
+	}
+	w := healthy(t)
+	if err := os.Chmod(filepath.Join(w.dir, "hsm_secret"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := doctor.Examine(t.Context(), w.in).Of(doctor.HSMSecret)
+	if got == nil || got.Status != doctor.Warning || !strings.Contains(got.Found, "mode 0644") || !strings.HasPrefix(got.Do, "Run: chmod 400") {
 		t.Errorf("%+v", got)
 	}
 }

@@ -67,6 +67,8 @@ func (e *examination) secretAt(path string, info fs.FileInfo, runs *channel.PubK
 	case !secret.WholeWallet():
 		e.say(HSMSecret, Warning, "To see everything, start a node in a fresh directory with the 32-byte file that glrecover hsm-secret writes",
 			"%s is an %s: its channels are the right ones, but its on-chain wallet is not the lost node's", path, k)
+	case keychain.Shared(info):
+		e.say(HSMSecret, Warning, fmt.Sprintf("Run: chmod 400 '%s'", path), "%s has mode %04o: other users than its owner may access it", path, info.Mode().Perm())
 	default:
 		e.say(HSMSecret, OK, "", "%s is an %s, mode %04o, owned by %s", path, k, info.Mode().Perm(), name)
 	}

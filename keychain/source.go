@@ -54,12 +54,15 @@ func Open(path string, private bool) (*Source, error) {
 	if !info.Mode().IsRegular() {
 		return nil, unreadable("Give the file that holds the secret", "%s is not a regular file", path)
 	}
-	if mode := info.Mode().Perm(); private && modesCount && mode&0o077 != 0 {
+	if private && Shared(info) {
 		return nil, unreadable(fmt.Sprintf("Run: chmod 400 '%s'", path),
-			"%s has mode %04o: other users than its owner may access it", path, mode)
+			"%s has mode %04o: other users than its owner may access it", path, info.Mode().Perm())
 	}
 	return FromReader(f)
 }
+
+// Shared reports whether a file's mode lets other users than its owner access it.
+func Shared(info os.FileInfo) bool { return modesCount && info.Mode().Perm()&0o077 != 0 }
 
 // FromReader reads a secret to the end, stdin for example.
 func FromReader(r io.Reader) (*Source, error) {
