@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -126,6 +127,9 @@ func parseRescue(args []string) (*rescueFlags, error) {
 	fs.BoolVar(&f.json, "json", false, "")
 	fs.BoolVar(&f.verbose, "verbose", false, "")
 	fs.Func("override", "", func(name string) error {
+		if !slices.Contains([]string{string(failure.HostedNodeAlive), string(failure.PeerStale), rescue.NumbersMoved}, name) {
+			return errors.New("it is hosted_node_alive, peer_stale or numbers_moved")
+		}
 		f.override = append(f.override, name)
 		return nil
 	})
@@ -191,10 +195,21 @@ func runRescue(c *cli, args []string) error {
 	if err := rescue.CheckAddress(f.to, f.network); err != nil {
 		return err
 	}
+	// A file that is the wrong one is told before the chain is waited for, and the chain is
+	// looked for before anybody types twelve words.
+	var secret *keychain.Secret
+	if f.secret != "" {
+		ask := c.ask()
+		if f.secret == "-" {
+			ask = nil
+		}
+		if secret, err = c.lostSecret(f.secret, held, ask); err != nil {
+			return err
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
-	// Before anybody types twelve words.
 	at, err := openChain(ctx, c, f.chain, f.network, f.proxy)
 	if err != nil && ctx.Err() != nil {
 		return errStopped
@@ -211,13 +226,10 @@ func runRescue(c *cli, args []string) error {
 			return usagef("--feerate is missing: there is no fee estimate for this chain. Any site that shows the mempool tells you the current rate, in sat per virtual byte")
 		}
 	}
-	ask := c.ask()
-	if f.secret == "-" {
-		ask = nil
-	}
-	secret, err := c.lostSecret(f.secret, held, ask)
-	if err != nil {
-		return err
+	if secret == nil {
+		if secret, err = c.lostSecret("", held, c.ask()); err != nil {
+			return err
+		}
 	}
 	keys, err := secrets.New(secret, f.network)
 	if err != nil {
