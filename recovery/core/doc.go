@@ -57,10 +57,11 @@
 //	the peer speaks of it again: peer_forgot_channel -> ask_first, imported,
 //	    close_requested
 //	override, and its funding is young: hosted_node_alive -> funding_unconfirmed
+//	plan: funding_unconfirmed, without a lightningd: peer_stale -> funding_unconfirmed
 //	another channel proves the hosted node alive: import_deferred, funding_unconfirmed
 //	    -> hosted_node_alive
-//	another channel proves the hosted node alive while it is planned: (new), left_out ->
-//	    hosted_node_alive
+//	another channel proves the hosted node alive while it is planned: (new), left_out,
+//	    peer_stale -> hosted_node_alive
 //	its peer is to be asked, without the secret: (new), left_out, funding_unconfirmed,
 //	    import_deferred, peer_stale, hosted_node_alive, needs_operator, close_seen,
 //	    outputs_waiting, credited, lost_to, cheated -> needs_secret

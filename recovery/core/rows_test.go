@@ -73,11 +73,13 @@ func rows() []Row {
 	}
 	out = append(out,
 		Row{model.HostedAlive, "override, and its funding is young", model.FundingUnconfirmed},
+		Row{model.PeerStale, "plan: funding_unconfirmed, without a lightningd", model.FundingUnconfirmed},
 		Row{model.AskFirst, "lightningd makes the stub", model.Imported},
 		Row{model.ImportDeferred, "another channel proves the hosted node alive", model.HostedAlive},
 		Row{model.FundingUnconfirmed, "another channel proves the hosted node alive", model.HostedAlive},
 		Row{begun, "another channel proves the hosted node alive while it is planned", model.HostedAlive},
 		Row{model.LeftOut, "another channel proves the hosted node alive while it is planned", model.HostedAlive},
+		Row{model.PeerStale, "another channel proves the hosted node alive while it is planned", model.HostedAlive},
 	)
 	// Whatever leads to a peer that is to be asked leads here without the secret.
 	for _, from := range []model.ChannelState{

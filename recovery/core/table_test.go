@@ -105,7 +105,7 @@ func TestTheTableIsWalked(t *testing.T) {
 			if on == nil {
 				t.Fatal("nobody walks this row")
 			}
-			cfg := state.Config{Stubs: row.On != "plan: import, without a lightningd", Sweeps: strings.HasPrefix(row.On, "all of it claimed")}
+			cfg := state.Config{Stubs: !strings.HasSuffix(row.On, "without a lightningd"), Sweeps: strings.HasPrefix(row.On, "all of it claimed")}
 			w := &walk{sim: newSim(t, cfg), c: simChannel(1, 1), row: row}
 			w.other = simChannel(2, 2)
 			if row.From != begun {
@@ -206,9 +206,12 @@ func (w *walk) prepare() {
 		r.Ignored = sessions.MissingAfter
 	case model.PeerStale:
 		r.StaleSeen = true
-		if w.row.To == model.ImportDeferred {
+		if isOneOf(w.row.To, model.ImportDeferred, model.FundingUnconfirmed) {
 			delete(w.stubs, w.c.Key)
 			r.ImportedAt = 0
+		}
+		if w.row.To == model.FundingUnconfirmed {
+			w.created[w.c.Funding] = w.tip
 		}
 	case model.NeedsOperator, model.Cheated, model.CloseSeen, model.OutputsWaiting, model.Credited, model.LostTo:
 		w.closed()
@@ -382,17 +385,18 @@ func read(n *judge.Reestablish) func(*walk) {
 
 // walks are the events of the table.
 var walks = map[string]func(*walk){
-	"plan: import":                                planWith(decision.Import),
-	"plan: import, without a lightningd":          planWith(decision.Import),
-	"plan: import, and its peer was asked before": planWith(decision.Import),
-	"plan: ask_first":                             planWith(decision.AskFirst),
-	"plan: funding_unconfirmed":                   then(func(w *walk) { w.created[w.c.Funding] = w.tip }, planWith(decision.AwaitFunding)),
-	"plan: follow_closed":                         then(closes(judge.Theirs, 1), planWith(decision.FollowClosed)),
-	"plan: already_imported":                      planWith(decision.HasStub),
-	"plan: already_resolved":                      planWith(decision.Forgotten),
-	"plan: left out":                              planWith(decision.NothingOurs),
-	"3 confirmations":                             func(w *walk) { w.tip += decision.MinFundingConfs; w.see() },
-	"lightningd makes the stub":                   func(w *walk) { w.stubs[w.c.Key] = true; w.look() },
+	"plan: import":                                    planWith(decision.Import),
+	"plan: import, without a lightningd":              planWith(decision.Import),
+	"plan: import, and its peer was asked before":     planWith(decision.Import),
+	"plan: ask_first":                                 planWith(decision.AskFirst),
+	"plan: funding_unconfirmed":                       then(func(w *walk) { w.created[w.c.Funding] = w.tip }, planWith(decision.AwaitFunding)),
+	"plan: funding_unconfirmed, without a lightningd": then(func(w *walk) { w.created[w.c.Funding] = w.tip }, planWith(decision.AwaitFunding)),
+	"plan: follow_closed":                             then(closes(judge.Theirs, 1), planWith(decision.FollowClosed)),
+	"plan: already_imported":                          planWith(decision.HasStub),
+	"plan: already_resolved":                          planWith(decision.Forgotten),
+	"plan: left out":                                  planWith(decision.NothingOurs),
+	"3 confirmations":                                 func(w *walk) { w.tip += decision.MinFundingConfs; w.see() },
+	"lightningd makes the stub":                       func(w *walk) { w.stubs[w.c.Key] = true; w.look() },
 	"lightningd does not take it": func(w *walk) {
 		w.step(model.ImportDone{Results: []model.ImportResult{{Key: w.c.Key, Result: model.ImportFailed, Reason: "refused"}}})
 	},
@@ -493,6 +497,6 @@ var walks = map[string]func(*walk){
 		w.begin(model.Planned{Channels: []model.PlannedChannel{planned(w.other, decision.HasStub)}})
 		w.step(model.CallBegun{Call: 99})
 		w.step(model.SessionEnded{Key: w.other.Key, Result: string(peer.Withheld), Withheld: model.WithheldAlive, Reason: "it moved"})
-		w.step(model.Planned{Call: 99, Run: *w.Run, Channels: []model.PlannedChannel{planned(w.c, decision.Import)}})
+		w.step(model.Planned{Call: 99, Run: *w.Run, OverrideStale: true, Channels: []model.PlannedChannel{planned(w.c, decision.Import)}})
 	},
 }
