@@ -271,6 +271,9 @@ func (r *randomWorld) drop() {
 }
 
 func (r *randomWorld) planSome() {
+	if r.Call != nil {
+		return // and lightningd gets no stub that a plan would have told of
+	}
 	decisions := []decision.Decision{
 		decision.Import, decision.Import, decision.Import, decision.AskFirst, decision.AwaitFunding, decision.FollowClosed, decision.HasStub, decision.Forgotten,
 		decision.NothingOurs, decision.Refused,
@@ -288,9 +291,6 @@ func (r *randomWorld) planSome() {
 			r.created[c.Funding] = r.tip + uint32(r.rng.IntN(3)) - 1
 		}
 		p.Channels = append(p.Channels, planned(c, d))
-	}
-	if r.Call != nil {
-		return
 	}
 	r.plan(p)
 }

@@ -130,7 +130,15 @@ func raisable(s *state.State, c *state.Channel, w *model.Sweep) bool {
 	if s.Tip.Height < w.At+every {
 		return false
 	}
-	return !slices.ContainsFunc(w.Claimed(), func(op wire.OutPoint) bool { return c.Outs[op].Place == chain.InBlock || !mayTry(s, c, op) })
+	return !slices.ContainsFunc(w.Claimed(), func(op wire.OutPoint) bool {
+		return c.Outs[op].Place == chain.InBlock || !mayTry(s, c, op) || lightningds(c, op)
+	})
+}
+
+// lightningds reports whether lightningd takes an output: after a reorganisation that may
+// be one that a sweep of ours claims, which is not raised any more then.
+func lightningds(c *state.Channel, op wire.OutPoint) bool {
+	return slices.ContainsFunc(c.Settled, func(o claims.Output) bool { return o.OutPoint == op && o.Claimant == judge.ByLightningd })
 }
 
 // CouldSweep are the transactions of a channel that could be made now, for a dry
