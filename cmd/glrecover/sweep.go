@@ -9,8 +9,10 @@ import (
 	"io"
 	"math"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/btcsuite/btcd/chaincfg"
 	"github.com/btcsuite/btcd/wire"
@@ -208,11 +210,21 @@ func sweepCloses(c *cli, args []string) error {
 	}
 	defer secret.Wipe()
 	s.keys = seedkeys.New(secret, f.network)
-	ctx := context.Background()
+	// bitcoind goes on scanning for a client that has hung up: Ctrl-C has to end that too.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends it at once
+	if err := s.run(ctx, b); err == nil || ctx.Err() == nil {
+		return err
+	}
+	return errStopped
+}
+
+func (s *sweeping) run(ctx context.Context, b *vlsstate.Backup) error {
 	if err := s.connect(ctx); err != nil {
 		return err
 	}
-	if f.wallet {
+	if s.f.wallet {
 		return s.sweepWallet(ctx)
 	}
 	s.backup = &offline.Backup{Channels: b.Channels, Keys: s.keys, Preimages: s.preimages}
@@ -438,7 +450,7 @@ func (s *sweeping) openWallet(ctx context.Context, why string) (*offline.Wallet,
 		fmt.Fprintf(s.c.stderr, "glrecover: %.0f %% of the UTXO set\n", percent)
 	})
 	if err != nil {
-		return nil, noBitcoind(err)
+		return nil, bitcoindFailed(err)
 	}
 	return w, nil
 }
@@ -455,6 +467,7 @@ func (s *sweeping) sweepWallet(ctx context.Context) error {
 	}
 	r := newSweepReport()
 	r.Tip, r.Wallet = s.tip, walletFacts(coins)
+	r.WalletSpent = walletFacts(w.Spent())
 	return s.print(ctx, r, r.walletText(s.f), func() ([]offline.Built, bool, error) {
 		order := sweep.Order{Destination: s.f.to, Network: s.network, FeeratePerKW: s.perKW, Height: s.tip}
 		return w.Sweep(ctx, order), true, nil

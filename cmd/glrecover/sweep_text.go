@@ -27,6 +27,8 @@ type sweepReport struct {
 	Missing      uint32       `json:"pruned_blocks,omitempty"`
 	// Wallet are the node's own coins, with --wallet.
 	Wallet []walletCoin `json:"wallet,omitempty"`
+	// WalletSpent are those that a transaction in bitcoind's mempool spends.
+	WalletSpent []walletCoin `json:"wallet_spent,omitempty"`
 }
 
 // newSweepReport has empty lists.
@@ -55,20 +57,33 @@ func walletFacts(coins []sweep.Coin) []walletCoin {
 
 // walletText is the report of the node's own coins without the transactions.
 func (r *sweepReport) walletText(f *sweepFlags) string {
-	if len(r.Wallet) == 0 {
-		return fmt.Sprintf("No confirmed coin is on the first 1,000 keys of this node's wallet at block %d.\n", r.Tip)
+	spent := ""
+	if total, list := coinTable(r.WalletSpent); total != "" {
+		// Else they would be gone without a word in a second run, or after a theft.
+		spent = fmt.Sprintf("%s: a transaction spends it that waits for a block. If you did not send it, somebody else has the words:\n%s", total, list)
 	}
-	total := uint64(0)
-	list := &table{indent: "  "}
-	for _, c := range r.Wallet {
-		total = channel.Sum(total, c.AmountMsat)
-		list.row(c.Outpoint, fmt.Sprintf("%15s  %s", page.Sat(c.AmountMsat/1000), c.Type))
+	total, list := coinTable(r.Wallet)
+	if total == "" {
+		return fmt.Sprintf("No confirmed coin to sweep is on the first 1,000 keys of this node's wallet at block %d.\n%s", r.Tip, spent)
 	}
-	text := fmt.Sprintf("The node's own wallet has %s in %s:\n%s", page.Sat(total/1000), page.Count(len(r.Wallet), "coin", "coins"), list)
+	text := fmt.Sprintf("The node's own wallet has %s:\n%s%s", total, list, spent)
 	if f.to == "" {
 		return text + addTo
 	}
 	return text + "\n"
+}
+
+// coinTable lists coins; total is "" if there are none.
+func coinTable(coins []walletCoin) (total, list string) {
+	if len(coins) == 0 {
+		return "", ""
+	}
+	sum, t := uint64(0), &table{indent: "  "}
+	for _, c := range coins {
+		sum = channel.Sum(sum, c.AmountMsat)
+		t.row(c.Outpoint, fmt.Sprintf("%15s  %s", page.Sat(c.AmountMsat/1000), c.Type))
+	}
+	return page.Sat(sum/1000) + " in " + page.Count(len(coins), "coin", "coins"), t.String()
 }
 
 // addTo is for a report without transactions.

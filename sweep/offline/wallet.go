@@ -24,6 +24,7 @@ type Wallet struct {
 	keys     *seedkeys.Keys
 	address  string
 	coins    []sweep.Coin
+	spent    []sweep.Coin
 	reserved map[wire.OutPoint]bool
 }
 
@@ -59,10 +60,12 @@ func OpenWallet(ctx context.Context, node *chain.Bitcoind, keys *seedkeys.Keys, 
 		if err != nil {
 			return nil, err
 		}
+		coin := sweep.Coin{OutPoint: o.OutPoint, ValueSat: o.ValueSat, PkScript: o.Script, Confirmed: true}
 		if now == nil {
+			w.spent = append(w.spent, coin)
 			continue
 		}
-		w.coins = append(w.coins, sweep.Coin{OutPoint: o.OutPoint, ValueSat: o.ValueSat, PkScript: o.Script, Confirmed: true})
+		w.coins = append(w.coins, coin)
 	}
 	return w, nil
 }
@@ -70,6 +73,9 @@ func OpenWallet(ctx context.Context, node *chain.Bitcoind, keys *seedkeys.Keys, 
 // Address is the wallet's first one: where change goes, and a coin for the fee
 // can be sent to.
 func (w *Wallet) Address() string { return w.address }
+
+// Spent are the coins that a transaction in bitcoind's mempool spends.
+func (w *Wallet) Spent() []sweep.Coin { return w.spent }
 
 // maxCoins keeps a transaction below what nodes relay.
 const maxCoins = 400
