@@ -60,7 +60,7 @@ func (r *sweepReport) walletText(f *sweepFlags) string {
 	spent := ""
 	if total, list := coinTable(r.WalletSpent); total != "" {
 		// Else they would be gone without a word in a second run, or after a theft.
-		spent = fmt.Sprintf("%s: a transaction spends it that waits for a block. If you did not send it, somebody else has the words:\n%s", total, list)
+		spent = fmt.Sprintf("%s more: being spent, and waiting for a block. If it was not you, somebody else has the words:\n%s", total, list)
 	}
 	total, list := coinTable(r.Wallet)
 	if total == "" {

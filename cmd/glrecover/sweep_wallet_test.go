@@ -24,7 +24,7 @@ func TestCoinsThatAreBeingSpentAreNamed(t *testing.T) {
 	spent := []walletCoin{{Outpoint: "aa:0", AmountMsat: 5_000_000, Type: "p2tr"}}
 	for _, r := range []*sweepReport{{WalletSpent: spent}, {WalletSpent: spent, Wallet: []walletCoin{{Outpoint: "bb:1", AmountMsat: 7_000_000, Type: "p2wpkh"}}}} {
 		text := r.walletText(&sweepFlags{to: "x"})
-		if !strings.Contains(text, "5,000 sat in 1 coin: a transaction spends it that waits for a block") || !strings.Contains(text, "aa:0") {
+		if !strings.Contains(text, "5,000 sat in 1 coin more: being spent, and waiting for a block") || !strings.Contains(text, "aa:0") {
 			t.Errorf("%s", text)
 		}
 	}
