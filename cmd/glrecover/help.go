@@ -15,7 +15,7 @@ const exitCodes = `Exit codes:
   2  the command line is wrong
   3  a file cannot be read, or is not a signer backup or secret
   4  the result could not be written
-  130  rescue was stopped by Ctrl-C; the same command continues it
+  130  stopped by Ctrl-C; the same command goes on with it
 `
 
 // overview is the help without a command.

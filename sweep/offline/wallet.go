@@ -83,8 +83,14 @@ const maxCoins = 400
 // Sweep makes the transactions that pay all coins to order's destination; its Claims
 // are ignored.
 func (w *Wallet) Sweep(ctx context.Context, order sweep.Order) []Built {
+	claims := sweep.WalletClaims(w.coins)
+	if len(claims) == 0 {
+		return nil
+	}
+	// Of equal size: a small coin alone in the last one would not be worth its fee.
+	count := (len(claims) + maxCoins - 1) / maxCoins
 	var built []Built
-	for batch := range slices.Chunk(sweep.WalletClaims(w.coins), maxCoins) {
+	for batch := range slices.Chunk(claims, (len(claims)+count-1)/count) {
 		built = append(built, build(ctx, w.keys, order, batch))
 	}
 	return built
