@@ -200,6 +200,10 @@ func sweepCloses(c *cli, args []string) error {
 	if s.txs, err = c.transactions(f.tx); err != nil {
 		return err
 	}
+	// Before anybody types twelve words.
+	if err := s.connect(context.Background()); err != nil {
+		return err
+	}
 	ask := c.ask()
 	if f.file == "-" || f.secret == "-" || f.tx == "-" || f.preimages == "-" {
 		ask = nil
@@ -221,9 +225,6 @@ func sweepCloses(c *cli, args []string) error {
 }
 
 func (s *sweeping) run(ctx context.Context, b *vlsstate.Backup) error {
-	if err := s.connect(ctx); err != nil {
-		return err
-	}
 	if s.f.wallet {
 		return s.sweepWallet(ctx)
 	}
