@@ -198,6 +198,7 @@ func runRescue(c *cli, args []string) error {
 	// A file that is the wrong one is told before the chain is waited for, and the chain is
 	// looked for before anybody types twelve words.
 	var secret *keychain.Secret
+	defer func() { secret.Wipe() }()
 	if f.secret != "" {
 		ask := c.ask()
 		if f.secret == "-" {

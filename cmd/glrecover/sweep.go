@@ -181,7 +181,7 @@ func sweepCloses(c *cli, args []string) error {
 	case b != nil && b.Network != "" && b.Network != f.network:
 		return failure.New(failure.WrongNetwork, "Leave --network out", "the backup is of a node on %s, not on %s", b.Network, f.network)
 	}
-	if !slices.Contains([]string{"bitcoin", "testnet", "testnet4", "signet", "regtest"}, f.network) {
+	if !slices.Contains(networks, f.network) {
 		return failure.New(failure.WrongNetwork, "Say it with --network bitcoin, or use a backup that has the node's entry",
 			"neither the backup nor the address says on which network the node is")
 	}
@@ -260,11 +260,11 @@ func (s *sweeping) connect(ctx context.Context) (err error) {
 		}
 		s.node, err = chain.NewBitcoind(at)
 		if err != nil {
-			return noBitcoind(err)
+			return bitcoindFailed(err)
 		}
 		info, err := s.node.BlockchainInfo(ctx)
 		if err != nil {
-			return noBitcoind(err)
+			return bitcoindFailed(err)
 		}
 		if info.Network() != s.f.network {
 			return failure.New(failure.WrongNetwork, "Name the data directory of a bitcoind on that network",
@@ -308,7 +308,7 @@ func (s *sweeping) find(ctx context.Context, b *vlsstate.Backup) (err error) {
 			return usagef("--from is missing: the input does not say when it was written")
 		}
 		if from, err = src.HeightBefore(ctx, b.CreatedAt); err != nil {
-			return noBitcoind(err)
+			return bitcoindFailed(err)
 		}
 		from = max(from, 1)
 	}
@@ -319,14 +319,10 @@ func (s *sweeping) find(ctx context.Context, b *vlsstate.Backup) (err error) {
 	}
 	s.search, err = s.backup.Blocks(ctx, src, from, progress)
 	if err != nil {
-		return noBitcoind(err)
+		return bitcoindFailed(err)
 	}
 	s.tip = s.search.Tip
 	return nil
-}
-
-func noBitcoind(err error) error {
-	return failure.New(failure.NodeUnreachable, "Start bitcoind, and give its data directory, or its credentials with --bitcoind-auth", "%v", err).Wrap(err)
 }
 
 // feerate is in sat per 1000 weight.
@@ -339,7 +335,7 @@ func (s *sweeping) feerate(ctx context.Context) (uint32, error) {
 	}
 	fees, err := s.node.EstimateFees(ctx)
 	if err != nil {
-		return 0, noBitcoind(err)
+		return 0, bitcoindFailed(err)
 	}
 	for _, e := range fees.Estimates {
 		if e.Blocks >= 6 {

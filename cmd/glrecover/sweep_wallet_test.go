@@ -28,7 +28,7 @@ func TestCoinsThatAreBeingSpentAreNamed(t *testing.T) {
 			t.Errorf("%s", text)
 		}
 	}
-	if text := (&sweepReport{}).walletText(&sweepFlags{}); strings.Contains(text, "waits") {
+	if text := (&sweepReport{}).walletText(&sweepFlags{}); strings.Contains(text, "being spent") {
 		t.Errorf("%s", text)
 	}
 }
