@@ -119,15 +119,7 @@ func (n *CLN) NewAddress() string {
 // FundWallet pays sat to the node and waits until it sees the coins confirmed.
 func (n *CLN) FundWallet(sat uint64) {
 	n.net.T.Helper()
-	before := n.Balance()
-	n.net.Bitcoind.Send(n.NewAddress(), sat)
-	n.net.Bitcoind.Mine(1)
-	Wait(n.net.T, n.Name+"'s coins", func() error {
-		if got := n.Balance(); got != before+sat {
-			return fmt.Errorf("%d sat", got)
-		}
-		return nil
-	})
+	n.net.fund(n, n.NewAddress(), sat)
 }
 
 // Connect connects to a peer.

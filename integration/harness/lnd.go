@@ -198,19 +198,7 @@ func (n *LNDNode) connected(id string) bool {
 // FundWallet pays sat to the node and waits until it sees the coins confirmed.
 func (n *LNDNode) FundWallet(sat uint64) {
 	n.net.T.Helper()
-	before := n.balance()
-	var a struct {
-		Address string `json:"address"`
-	}
-	n.Must(http.MethodGet, "/v1/newaddress", nil, &a)
-	n.net.miner().Send(a.Address, sat)
-	n.net.miner().Mine(1)
-	Wait(n.net.T, n.Name+"'s coins", func() error {
-		if got := n.balance(); got != before+sat {
-			return fmt.Errorf("%d sat", got)
-		}
-		return nil
-	})
+	n.net.fund(n, n.address(), sat)
 }
 
 func (n *LNDNode) balance() uint64 {

@@ -67,8 +67,12 @@ func (p *Process) Wait(timeout time.Duration) error {
 	}
 }
 
-// Kill ends the whole group with SIGKILL, as a power cut would, and waits.
+// Kill ends the whole group with SIGKILL, as a power cut would, and waits. What
+// has the id of a leader that is long dead is another test's.
 func (p *Process) Kill() {
+	if over, _ := p.Exited(); over && alive(p.PID()) {
+		return
+	}
 	killGroup(p.cmd.Process)
 	<-p.done
 }

@@ -48,6 +48,22 @@ func (n *Net) Mine(blocks int, nodes ...Node) {
 	}
 }
 
+// fund pays sat to an address of the node's wallet and waits until the node sees
+// the coins confirmed.
+func (n *Net) fund(node Node, address string, sat uint64) {
+	n.T.Helper()
+	want := node.confirmed() + sat
+	txid := n.miner().Send(address, sat)
+	pool := n.miner().Mempool()
+	n.Mine(1, node)
+	Wait(n.T, node.NodeName()+"'s coins", func() error {
+		if got := node.confirmed(); got != want {
+			return fmt.Errorf("%d of %d sat, paid by %s, mempool then %v and now %v", got, want, txid, pool, n.miner().Mempool())
+		}
+		return nil
+	})
+}
+
 // Open funds from's wallet, opens a channel and returns its funding output
 // when both sides can use it.
 func (n *Net) Open(from, to Node, o OpenOptions) Outpoint {
