@@ -113,6 +113,9 @@ func (n *Net) close() {
 	n.procs = nil
 	n.mu.Unlock()
 	for _, p := range procs {
+		if over, err := p.Exited(); over && n.T.Failed() {
+			n.T.Logf("%s in %s had ended before the test did: %v", filepath.Base(p.cmd.Path), filepath.Base(p.cmd.Dir), err)
+		}
 		p.Kill()
 	}
 	// What is in a container is gone with it.

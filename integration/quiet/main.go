@@ -32,7 +32,6 @@ var (
 	// The reason of a skip repeats the line NOT RUN, which stands already.
 	always = regexp.MustCompile(`^\s*(NOT RUN: |(\S+_test\.go:\d+: )?(SYNTHETIC|MEASURED): )`)
 	where  = regexp.MustCompile(`^\s*\S+\.go:\d+: `)
-	said   = regexp.MustCompile(`^\s*\S+_test\.go:\d+: `)
 	named  = regexp.MustCompile(`^(NOT RUN|not run): (Test\S+ )?`)
 )
 
@@ -90,7 +89,7 @@ func filter(in io.Reader, out io.Writer, brief bool) bool {
 }
 
 // tellFailure writes what a failed test printed, and after long logs once more
-// what the test itself said: a reader of the last lines sees why it failed.
+// what the test and the harness said: a reader of the last lines sees why it failed.
 func tellFailure(out io.Writer, output []string) {
 	const long = 20
 	for _, l := range output {
@@ -100,7 +99,7 @@ func tellFailure(out io.Writer, output []string) {
 		return
 	}
 	for _, l := range output {
-		if said.MatchString(l) {
+		if where.MatchString(l) && !strings.Contains(l, ": --- end of ") {
 			fmt.Fprintln(out, l)
 		}
 	}

@@ -41,12 +41,12 @@ FAIL	example	0.3s
 }
 
 func TestWhatALongFailureSaidStandsLast(t *testing.T) {
-	in := "=== RUN   TestA\n    a_test.go:1: from A\n" + strings.Repeat("        a log\n", 30) + "--- FAIL: TestA (0.1s)\n"
+	in := "=== RUN   TestA\n    a_test.go:1: from A\n    net.go:1: bitcoind had ended\n    net.go:2: --- end of log\n" + strings.Repeat("        a log\n", 30) + "--- FAIL: TestA (0.1s)\n"
 	var out strings.Builder
 	if filter(strings.NewReader(in), &out, false) {
 		t.Error("a failed run passed")
 	}
-	const want = "        a log\n    a_test.go:1: from A\n--- FAIL: TestA (0.1s)\n"
+	const want = "        a log\n    a_test.go:1: from A\n    net.go:1: bitcoind had ended\n--- FAIL: TestA (0.1s)\n"
 	if !strings.HasSuffix(out.String(), want) {
 		t.Errorf("got\n%s\nwant at its end\n%s", out.String(), want)
 	}
