@@ -117,7 +117,7 @@ func (s *Service) refuseParams(p api.RecoverParams) error {
 	}
 	if err := sweep.CheckAddress(p.Destination, claims.Network(s.facts.Network)); err != nil {
 		return failure.New(failure.InvalidParameter, "Leave it out, and what comes back goes to this node's own wallet",
-			"destination: it is not an address of the network %s", s.facts.Network)
+			"destination: %v (%s)", err, s.facts.Network)
 	}
 	if st := s.seen.Load(); st != nil && st.Run != nil && st.Run.Destination != "" && st.Run.Destination != p.Destination {
 		return failure.New(failure.InvalidParameter, "Leave it out: one recovery pays to one address. Send the coins on when they are there",

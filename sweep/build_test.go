@@ -1,6 +1,7 @@
 package sweep_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -390,9 +391,19 @@ func TestAnyAddressOfTheNetworkIsADestination(t *testing.T) {
 			t.Errorf("%s", o.Destination)
 		}
 	}
-	for _, bad := range []string{"", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "hello", c.Channel.Peer.String()} {
+	typed := must(btcutil.NewAddressTaproot(make([]byte, 32), net)).EncodeAddress()
+	old := must(btcutil.NewAddressPubKeyHash(make([]byte, 20), net)).EncodeAddress()
+	for bad, why := range map[string]string{
+		"": "", "hello": "", c.Channel.Peer.String(): "",
+		"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4": "but of another",
+		typed[:len(typed)-1]:                         "a character of it is wrong or missing",
+		typed[:20] + typed[21:]:                      "a character of it is wrong or missing",
+		typed + "b":                                  "a character of it is wrong or missing",
+		old[:len(old)-1] + "z":                       "a character of it is wrong or missing",
+		strings.ToUpper(typed[:9]):                   "a character of it is wrong or missing",
+	} {
 		o.Destination = bad
-		if _, err := sweep.Build(t.Context(), m.keys, o); !errors.Is(err, sweep.ErrAddress) {
+		if _, err := sweep.Build(t.Context(), m.keys, o); !errors.Is(err, sweep.ErrAddress) || !strings.HasSuffix(err.Error(), cmp.Or(why, "of this network")) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}

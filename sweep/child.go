@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/btcsuite/btcd/btcec/v2/ecdsa"
 	"github.com/btcsuite/btcd/btcutil"
@@ -302,7 +303,7 @@ func scriptOf(address string, network *chaincfg.Params) ([]byte, error) {
 	return pkScript, nil
 }
 
-// CheckAddress is ErrAddress for a text that is no address of the network that a
+// CheckAddress matches ErrAddress for a text that is no address of the network that a
 // sweep can pay to.
 func CheckAddress(address string, network *chaincfg.Params) error {
 	_, err := anyScriptOf(address, network)
@@ -312,8 +313,14 @@ func CheckAddress(address string, network *chaincfg.Params) error {
 // anyScriptOf is the output script of any address of the network.
 func anyScriptOf(address string, network *chaincfg.Params) ([]byte, error) {
 	decoded, err := btcutil.DecodeAddress(address, network)
-	if err != nil || !decoded.IsForNet(network) {
+	segwit := strings.HasPrefix(strings.ToLower(address), network.Bech32HRPSegwit+"1")
+	switch {
+	case err != nil && segwit || errors.Is(err, btcutil.ErrChecksumMismatch):
+		return nil, fmt.Errorf("%w: a character of it is wrong or missing", ErrAddress)
+	case err != nil:
 		return nil, ErrAddress
+	case !decoded.IsForNet(network):
+		return nil, fmt.Errorf("%w but of another", ErrAddress)
 	}
 	if _, key := decoded.(*btcutil.AddressPubKey); key {
 		return nil, ErrAddress // the hex of a public key, such as a node id
