@@ -411,9 +411,9 @@ func unwrapped(text []byte) ([]byte, bool) {
 	return out, true
 }
 
-// Summary says in one line what was saved.
+// Summary says in one line what could be read.
 func (s *Salvaged) Summary() string {
-	text := fmt.Sprintf("saved %s, of which %s", counted(s.Saved, "entry", "entries"), counted(len(s.Channels), "is a channel", "are channels"))
+	text := fmt.Sprintf("readable: %s, of which %s", counted(s.Saved, "entry", "entries"), counted(len(s.Channels), "is a channel", "are channels"))
 	if s.Form != "" {
 		text += ", from " + s.Form
 	}
