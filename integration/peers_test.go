@@ -239,7 +239,7 @@ func (c *crowd) log(t *testing.T) {
 	t.Helper()
 	for name, id := range c.id {
 		if s := c.me.Status().Of(id); s != nil {
-			t.Logf("%s: %s (waits for %s): %s", name, s.State, s.WaitsFor, s.Reason)
+			t.Logf("%s, in the backup %+v: %+v", name, c.held[name], *s)
 		}
 	}
 }

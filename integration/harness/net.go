@@ -141,8 +141,25 @@ func (n *Net) dumpLogs() {
 			continue
 		}
 		rel, _ := filepath.Rel(n.Dir, path)
+		if said := plugin(path, logTail); said != "" {
+			n.T.Logf("--- the plugin in %s\n%s", rel, said)
+		}
 		n.T.Logf("--- end of %s\n%s", rel, text)
 	}
+}
+
+// plugin returns what the product said in a node's log, up to max bytes: its first
+// decisions are no longer in the tail.
+func plugin(path string, max int) string {
+	log, _ := os.ReadFile(path)
+	var said []string
+	for line := range strings.Lines(string(log)) {
+		if strings.Contains(line, " plugin-glrecover: ") {
+			said = append(said, line)
+		}
+	}
+	text := strings.Join(said, "")
+	return text[:min(len(text), max)]
 }
 
 // tail returns the last max bytes of a file from the start of a line.

@@ -99,7 +99,7 @@ func tellFailure(out io.Writer, output []string) {
 		return
 	}
 	for _, l := range output {
-		if where.MatchString(l) && !strings.Contains(l, ": --- end of ") {
+		if where.MatchString(l) && !strings.Contains(l, ": --- ") {
 			fmt.Fprintln(out, l)
 		}
 	}
