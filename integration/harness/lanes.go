@@ -100,7 +100,7 @@ func (n *Net) openLane(l *Lane) {
 		default:
 			l.From.Connect(l.To)
 		}
-		l.Funding, err = l.From.open(l.To, OpenOptions{Sat: l.Sat, PushSat: l.PushSat, Announce: l.Announce})
+		l.Funding, err = n.open(l.From, l.To, OpenOptions{Sat: l.Sat, PushSat: l.PushSat, Announce: l.Announce})
 		return err
 	})
 }

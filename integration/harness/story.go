@@ -87,7 +87,7 @@ func (n *Net) OpenSeveral(from, to Node, options ...OpenOptions) []Outpoint {
 		var funding Outpoint
 		// A peer that has just seen the block may still refuse for a moment.
 		Wait(n.T, fmt.Sprintf("%s to open to %s", from.NodeName(), to.NodeName()), func() (err error) {
-			funding, err = from.open(to, o)
+			funding, err = n.open(from, to, o)
 			return err
 		})
 		fundings = append(fundings, funding)
@@ -99,6 +99,17 @@ func (n *Net) OpenSeveral(from, to Node, options ...OpenOptions) []Outpoint {
 		n.WaitActive(funding, from, to)
 	}
 	return fundings
+}
+
+// open opens a channel, once. A refusal is told: one that comes late leaves a
+// channel behind that never opens, and the next try's stands beside it.
+func (n *Net) open(from, to Node, o OpenOptions) (Outpoint, error) {
+	n.T.Helper()
+	funding, err := from.open(to, o)
+	if err != nil {
+		n.T.Logf("%s could not open to %s: %v", from.NodeName(), to.NodeName(), err)
+	}
+	return funding, err
 }
 
 // WaitActive waits until all nodes can use the channel.
