@@ -39,6 +39,9 @@ func startBitcoind(n *Net, chain Chain) *Bitcoind {
 		b.P2PPort = FreePort(n.T)
 		listen, p2p = 1, fmt.Sprintf("bind=127.0.0.1:%d\nblockfilterindex=1\npeerblockfilters=1\n", b.P2PPort)
 	}
+	// Knots refuses transactions with the locktime 21, and the wallets' locktimes, which
+	// are random among the last hundred heights, are that at times. Core warns that it
+	// does not know the setting.
 	conf := fmt.Sprintf(`regtest=1
 server=1
 listen=%d
@@ -46,6 +49,7 @@ dnsseed=0
 fixedseeds=0
 natpmp=0
 fallbackfee=0.00005
+rejectparasites=0
 addresstype=bech32
 rpcuser=%s
 rpcpassword=%s
