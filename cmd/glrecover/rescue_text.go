@@ -20,13 +20,13 @@ func rescueText(e rescue.Event) (text, bar string) {
 		return planText(e.Plan), ""
 	case e.Channel != nil:
 		l := e.Channel
-		return fmt.Sprintf("%s  %s  %s  %s\n", clock, l.Channel.String()[:12], l.State, plain(l.Text)), ""
+		return fmt.Sprintf("%s  %s  %s  %s\n", clock, l.Channel.String()[:12], l.State, told(l.Text)), ""
 	case e.Chain != nil:
 		return "", chainBar(e.Chain)
 	case e.End != nil:
 		return endText(e.End), " "
 	}
-	return fmt.Sprintf("%s  %s\n", clock, plain(e.Text)), ""
+	return fmt.Sprintf("%s  %s\n", clock, told(e.Text)), ""
 }
 
 // troubleText says what is the matter with the chain, or that nothing is any more.
@@ -95,7 +95,7 @@ func planText(a *answer.Answer) string {
 		}
 		for _, text := range append(append([]string{}, ch.Reason, ch.Cure), ch.Warnings...) {
 			if text != "" {
-				s.WriteString(wrapTo(88, "      ", "      ", plain(text)))
+				s.WriteString(wrapTo(88, "      ", "      ", told(text)))
 			}
 		}
 	}
@@ -103,7 +103,7 @@ func planText(a *answer.Answer) string {
 		s.WriteString("  no channel is known\n")
 	}
 	for _, w := range a.Warnings {
-		s.WriteString(wrapTo(88, "! ", "  ", plain(w)))
+		s.WriteString(wrapTo(88, "! ", "  ", told(w)))
 	}
 	s.WriteString(oldWalletText(a.OldWallet))
 	s.WriteString("\n")
@@ -140,7 +140,7 @@ func endText(e *rescue.End) string {
 	s.WriteString("\n")
 	for i := range e.Channels {
 		l := &e.Channels[i]
-		fmt.Fprintf(&s, "  %s  %-18s %s\n", l.Channel.String()[:12], l.State, plain(l.Text))
+		fmt.Fprintf(&s, "  %s  %-18s %s\n", l.Channel.String()[:12], l.State, told(l.Text))
 	}
 	fmt.Fprintf(&s, "%s at %s, 6 blocks deep or more; %s of fees.\n", page.Sat(e.PaidSat), plain(e.Destination), page.Sat(e.FeeSat))
 	for _, u := range e.Unheard {

@@ -28,7 +28,7 @@ func needsYou(s *tell.Status) bool {
 func statusText(s *tell.Status, now time.Time, width int) string {
 	var b strings.Builder
 	for _, alarm := range s.Alarms {
-		b.WriteString(wrapTo(width, "ALARM: ", "       ", plain(alarm)))
+		b.WriteString(wrapTo(width, "ALARM: ", "       ", told(alarm)))
 	}
 	if len(s.Alarms) > 0 {
 		b.WriteString("\n")
@@ -45,7 +45,7 @@ func statusText(s *tell.Status, now time.Time, width int) string {
 		b.WriteString("\n")
 	}
 	for _, note := range s.Notes {
-		b.WriteString(wrapTo(width, "- ", "  ", plain(note)))
+		b.WriteString(wrapTo(width, "- ", "  ", told(note)))
 	}
 	return strings.TrimLeft(b.String(), "\n")
 }
@@ -206,7 +206,7 @@ func todoText(channels []tell.ChannelStatus, width int) string {
 		if it.Reason != "" {
 			text += " (" + it.Reason + ")"
 		}
-		b.WriteString(wrapTo(width, "  "+it.Where+": ", "    ", plain(text)))
+		b.WriteString(wrapTo(width, "  "+it.Where+": ", "    ", told(text)))
 	}
 	return b.String()
 }

@@ -23,6 +23,9 @@ func plain(s string) string {
 	}, s)
 }
 
+// told is plain for a sentence that the recovery wrote.
+func told(s string) string { return plain(page.Amounts(s)) }
+
 // reason is an operating system's reason without its path.
 func reason(err error) string {
 	var (

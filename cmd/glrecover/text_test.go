@@ -44,3 +44,16 @@ func TestTablesAreAligned(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestAmountsInSentencesHaveSeparators(t *testing.T) {
+	for in, want := range map[string]string{
+		"657924 sat of the peer's close are in the wallet; final at 100 confirmations (1 now)": "657,924 sat of the peer's close are in the wallet; final at 100 confirmations (1 now)",
+		"at block 912345, 999 sat, 1000 sat and 1,234,567 sat":                                 "at block 912345, 999 sat, 1,000 sat and 1,234,567 sat",
+		"min-emergency-msat=25000sat; 21000000000000000000000 sat; 12345 satellites":           "min-emergency-msat=25000sat; 21000000000000000000000 sat; 12345 satellites",
+		"\x1b[31m 4096 sat": "?[31m 4,096 sat",
+	} {
+		if got := told(in); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -21,6 +21,8 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"count":  Count,
 	"height": func(height uint32) string { return Thousands(uint64(height)) },
 	"clock":  Clock,
+	// What the plugin wrote for people.
+	"told": Amounts,
 }).Parse(pageHTML))
 
 // pageView is what the template shows. Amounts are msat.

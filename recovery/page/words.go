@@ -3,6 +3,7 @@ package page
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -133,6 +134,19 @@ var StateMeans = map[string]string{
 
 // Sat writes an amount with Thousands separators.
 func Sat(amount uint64) string { return Thousands(amount) + " sat" }
+
+var bareAmount = regexp.MustCompile(`\b\d{4,} sat\b`)
+
+// Amounts gives a sentence's amounts the separators that the tables beside it have.
+func Amounts(text string) string {
+	return bareAmount.ReplaceAllStringFunc(text, func(bare string) string {
+		n, err := strconv.ParseUint(strings.TrimSuffix(bare, " sat"), 10, 64)
+		if err != nil {
+			return bare
+		}
+		return Sat(n)
+	})
+}
 
 // Thousands writes a number with separators.
 func Thousands(n uint64) string {

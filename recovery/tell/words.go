@@ -465,9 +465,9 @@ func cameText(c *state.Channel) string {
 	case paid > 0 && paid*1000 == c.RecoveredMsat:
 		text = fmt.Sprintf("%d sat of %s were paid to your destination", paid, kind)
 	case paid > 0:
-		text = fmt.Sprintf("%d sat of %s came back, %d of them to your destination", c.RecoveredMsat/1000, kind, paid)
+		text = fmt.Sprintf("%d sat of %s came back, %d sat of them to your destination", c.RecoveredMsat/1000, kind, paid)
 	case c.RecoveredMsat > 0 && spent > 0:
-		text = fmt.Sprintf("%d sat of %s came to the wallet, which has spent %d of them since", c.RecoveredMsat/1000, kind, spent)
+		text = fmt.Sprintf("%d sat of %s came to the wallet, which has spent %d sat of them since", c.RecoveredMsat/1000, kind, spent)
 	case c.RecoveredMsat > 0:
 		text = fmt.Sprintf("%d sat of %s are in the wallet", c.RecoveredMsat/1000, kind)
 	case c.Verdict != nil && c.Verdict.Unnamed > 0:
