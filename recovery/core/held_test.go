@@ -3,6 +3,7 @@ package core
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
@@ -210,5 +211,45 @@ func TestAPeerThatMayForgetAChannelMeetsNoStub(t *testing.T) {
 		if !w.Channels[other.Key].Held.IsZero() {
 			t.Errorf("%s: another peer's channel is held", x.what)
 		}
+	}
+}
+
+// TestAnOpeningThatNeverCameHoldsNoOtherChannel for long: its peer awaited it, and forgets
+// it, or calls it closed, when it is asked. Nobody will ever see a close of it.
+func TestAnOpeningThatNeverCameHoldsNoOtherChannel(t *testing.T) {
+	for said, most := range map[peer.Result]time.Duration{peer.NoReestablish: 2 * time.Minute, peer.ClosedSaid: state.HoldTime + time.Minute} {
+		w := newSim(t, state.Config{Stubs: true, Sweeps: true})
+		used, never := simChannel(1, 1), simChannel(1, 2)
+		never.State.NextHolderCommitNum, never.State.NextCounterpartyCommitNum = 1, 1
+		p := planned(never, decision.Import)
+		p.FundingMissing, p.WatchFrom, w.noFunding = true, 0, never.Funding
+		w.plan(model.Planned{Channels: []model.PlannedChannel{planned(used, decision.Import), p}})
+		w.untilRead()
+		w.end(slices.IndexFunc(w.open, func(f model.Effect) bool { _, reads := f.(model.ReadReestablish); return reads }))
+		w.step(model.ReestablishRead{
+			Peer: used.Peer, Asked: []channel.Key{used.Key, never.Key}, Result: string(peer.Read),
+			Reestablish: map[channel.Key]*judge.Reestablish{used.Key: goodReestablish(), never.Key: {NextCommitment: 1, Verdict: peer.NotRefuted}},
+		})
+		for w.now.Before(simEpoch.Add(2*state.HoldTime)) && !w.stubs[used.Key] {
+			for len(w.open) > 0 {
+				f, asks := w.open[0].(model.AskClose)
+				if asks && f.Channel.Key == never.Key && w.asked[never.Key] > 0 {
+					w.end(0)
+					w.step(model.SessionEnded{Key: never.Key, Result: string(said), Address: f.Address})
+					continue
+				}
+				w.answer(0)
+				if w.asked[used.Key] == 1 && w.spends[used.Funding] == nil {
+					w.spend(w.simClose(used, judge.Theirs, false, 0))
+					w.see()
+				}
+			}
+			w.now = w.now.Add(IdlePace)
+			w.step(model.NoEvent{})
+		}
+		if took := w.now.Sub(simEpoch); took > most || w.asked[never.Key] == 0 {
+			t.Errorf("%s: the used channel, which closes, gets its stub after %v (%v)", said, took, w.stubs[used.Key])
+		}
+		w.want(used, model.CloseSeen)
 	}
 }

@@ -90,11 +90,14 @@ func Ended(s *state.State, e model.SessionEnded) {
 	case peer.WrongKey:
 		s.Move(c, model.NeedsAddress, "")
 	case peer.NoReestablish:
-		if c.FundingMissing && c.Tries >= MissingAfter && !c.CloseHeard {
+		c.Ignored = min(c.Ignored+1, MissingAfter)
+		// A peer also forgets an opening that never came when it is asked. Where the mempool
+		// can be seen, a close would be.
+		cameToNothing := c.Ignored >= MissingAfter && c.Nowhere() && s.MempoolSeen
+		if c.FundingMissing && c.Tries >= MissingAfter && (!c.CloseHeard || cameToNothing) {
 			s.Move(c, model.NeedsOperator, fundingMissing)
 			return
 		}
-		c.Ignored = min(c.Ignored+1, MissingAfter)
 		if c.Ignored >= MissingAfter && c.Spend != nil && c.Spend.Place == chain.Unspent {
 			s.Move(c, model.Forgotten, "")
 			return
