@@ -253,3 +253,46 @@ func TestAnOpeningThatNeverCameHoldsNoOtherChannel(t *testing.T) {
 		w.want(used, model.CloseSeen)
 	}
 }
+
+// TestAYoungChannelKeepsLightningdFromItsPeer, which lightningd would tell that it knows of
+// no such channel: the peer's other channels are asked for by our own session, and what
+// closes meanwhile is swept.
+func TestAYoungChannelKeepsLightningdFromItsPeer(t *testing.T) {
+	w := newSim(t, state.Config{Stubs: true, Sweeps: true})
+	used, young, other := simChannel(1, 1), simChannel(1, 2), simChannel(2, 3)
+	w.created[young.Funding] = w.tip + 1
+	w.begin(model.Planned{Channels: []model.PlannedChannel{planned(used, decision.Import), planned(young, decision.AwaitFunding), planned(other, decision.Import)}})
+	w.rest()
+	w.want(young, model.FundingUnconfirmed)
+	w.want(used, model.CloseRequested)
+	if w.stubs[used.Key] || !w.stubs[other.Key] || w.Channels[used.Key].First == nil || w.Channels[used.Key].FirstLater {
+		t.Fatalf("stubs %v, numbers %+v", w.stubs, w.Channels[used.Key].First)
+	}
+	w.spend(w.simClose(used, judge.Theirs, false, 0))
+	w.mine(2, true)
+	w.rest()
+	if w.stubs[used.Key] || len(w.Channels[used.Key].Sweeps) != 1 {
+		t.Errorf("stubs %v, %d sweeps", w.stubs, len(w.Channels[used.Key].Sweeps))
+	}
+	w.mine(decision.MinFundingConfs, true)
+	w.now = w.now.Add(sessions.LastRetry)
+	w.rest()
+	if !w.stubs[young.Key] {
+		t.Errorf("%s, and lightningd has no stub", w.stateOf(young))
+	}
+	// Of one whose funding is nowhere, nobody waits for ever.
+	w = newSim(t, state.Config{Stubs: true, Sweeps: true})
+	w.noFunding = young.Funding
+	w.begin(model.Planned{Channels: []model.PlannedChannel{planned(used, decision.Import), planned(young, decision.AwaitFunding)}})
+	w.spend(w.simClose(used, judge.Theirs, false, 0))
+	w.see()
+	w.rest()
+	if w.stubs[used.Key] {
+		t.Error("lightningd meets the peer at once")
+	}
+	w.now = w.now.Add(state.HoldTime)
+	w.rest()
+	if !w.stubs[used.Key] {
+		t.Error("a funding that is nowhere keeps lightningd away for ever")
+	}
+}
