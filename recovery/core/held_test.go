@@ -296,3 +296,23 @@ func TestAYoungChannelKeepsLightningdFromItsPeer(t *testing.T) {
 		t.Error("a funding that is nowhere keeps lightningd away for ever")
 	}
 }
+
+// TestAFundingThatIsThereAfterAllIsNotCalledMissing: bitcoin-cli failed while it was
+// planned, and a null looks like an output that is gone.
+func TestAFundingThatIsThereAfterAllIsNotCalledMissing(t *testing.T) {
+	w := newSim(t, state.Config{Stubs: true, Sweeps: true})
+	c := simChannel(1, 1)
+	p := planned(c, decision.Import)
+	p.FundingMissing, p.WatchFrom = true, 0
+	w.plan(model.Planned{Channels: []model.PlannedChannel{p}})
+	asks := func(f model.Effect) bool { _, is := f.(model.AskClose); return is }
+	for range sessions.MissingAfter {
+		w.but(asks)
+		w.want(c, model.Imported)
+		w.end(0)
+		w.step(model.SessionEnded{Key: c.Key, Result: string(peer.NoReestablish), Address: p.Address})
+		w.now = w.now.Add(sessions.LastRetry)
+		w.step(model.NoEvent{})
+	}
+	w.want(c, model.Forgotten)
+}

@@ -91,14 +91,15 @@ func Ended(s *state.State, e model.SessionEnded) {
 		s.Move(c, model.NeedsAddress, "")
 	case peer.NoReestablish:
 		c.Ignored = min(c.Ignored+1, MissingAfter)
-		// A peer also forgets an opening that never came when it is asked. Where the mempool
-		// can be seen, a close would be.
-		cameToNothing := c.Ignored >= MissingAfter && c.Nowhere() && s.MempoolSeen
-		if c.FundingMissing && c.Tries >= MissingAfter && (!c.CloseHeard || cameToNothing) {
+		// A peer also forgets an opening that never came when it is asked, and lightningd waits
+		// for this channel. Where the mempool can be seen, a close would be.
+		cameToNothing := s.Config.Stubs && c.Ignored >= MissingAfter && c.Nowhere() && s.MempoolSeen
+		unspent := c.Spend != nil && c.Spend.Place == chain.Unspent
+		switch {
+		case c.FundingMissing && !unspent && c.Tries >= MissingAfter && (!c.CloseHeard || cameToNothing):
 			s.Move(c, model.NeedsOperator, fundingMissing)
 			return
-		}
-		if c.Ignored >= MissingAfter && c.Spend != nil && c.Spend.Place == chain.Unspent {
+		case unspent && c.Ignored >= MissingAfter:
 			s.Move(c, model.Forgotten, "")
 			return
 		}
