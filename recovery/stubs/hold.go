@@ -73,6 +73,10 @@ func EndHolds(s *state.State, keys []channel.Key) {
 					c.Held = s.Now
 				}
 				c.HoldOver = true
+				if c.State == model.FundingUnconfirmed {
+					s.Tell("lightningd may meet the peer of channel %s, whose funding is young: the operator says so", c.Channel.ID())
+					continue
+				}
 				s.Tell("channel %s is given to lightningd, although its peer has not closed it: the operator says so", c.Channel.ID())
 			}
 		}
