@@ -316,3 +316,48 @@ func TestAFundingThatIsThereAfterAllIsNotCalledMissing(t *testing.T) {
 	}
 	w.want(c, model.Forgotten)
 }
+
+// TestAChannelThatWasNotAskedForIsNotForgotten: only a copy has it, and its peer awaits it.
+// For a day lightningd does not meet that peer, so that the user can ask for it.
+func TestAChannelThatWasNotAskedForIsNotForgotten(t *testing.T) {
+	for _, later := range []bool{false, true} {
+		w := newSim(t, state.Config{Stubs: true, Sweeps: true})
+		used, extra := simChannel(1, 1), simChannel(1, 2)
+		w.plan(model.Planned{Channels: []model.PlannedChannel{planned(used, decision.Import)}})
+		w.untilRead()
+		w.end(slices.IndexFunc(w.open, func(f model.Effect) bool { _, reads := f.(model.ReadReestablish); return reads }))
+		w.step(model.ReestablishRead{
+			Peer: used.Peer, Asked: []channel.Key{used.Key}, Result: string(peer.Read), Reestablish: map[channel.Key]*judge.Reestablish{used.Key: goodReestablish()},
+			Extra: []model.PlannedChannel{planned(extra, decision.NotAsked)}, Awaits: []channel.ID{extra.ID()},
+		})
+		w.settle()
+		w.want(used, model.CloseRequested)
+		w.spend(w.simClose(used, judge.Theirs, false, 0))
+		w.see()
+		w.rest()
+		w.boot()
+		w.rest()
+		if w.stubs[used.Key] {
+			t.Fatal("lightningd meets a peer that awaits a channel")
+		}
+		if later {
+			w.now = w.now.Add(state.HoldTime)
+			w.rest()
+			if !w.stubs[used.Key] {
+				t.Error("it is waited for longer than a day")
+			}
+			continue
+		}
+		w.plan(model.Planned{Channels: []model.PlannedChannel{planned(extra, decision.Import)}})
+		w.settle()
+		if w.want(extra, model.CloseRequested); w.stubs[extra.Key] || w.stubs[used.Key] {
+			t.Errorf("stubs %v before its close", w.stubs)
+		}
+		w.spend(w.simClose(extra, judge.Theirs, false, 0))
+		w.see()
+		w.rest()
+		if !w.stubs[extra.Key] || !w.stubs[used.Key] {
+			t.Errorf("stubs %v when all is closing", w.stubs)
+		}
+	}
+}
