@@ -83,9 +83,22 @@ type Uneconomic struct {
 	Err   *UneconomicError
 }
 
+// maxClaims keeps a transaction below what nodes relay, which is 400,000 weight units.
+const maxClaims = 400
+
+// Divide divides claims that may go together among transactions of about equal size: a
+// small one alone in the last would not be worth its fee.
+func Divide(claims []Claim) [][]Claim {
+	count := (len(claims) + maxClaims - 1) / maxClaims
+	if count == 0 {
+		return nil
+	}
+	return slices.Collect(slices.Chunk(claims, (len(claims)+count-1)/count))
+}
+
 // Batches groups the claims that can be in a block at the next height, those
-// that are Alone by themselves and the others together, in the order of their
-// deadlines.
+// that are Alone by themselves and the others together as far as nodes relay it, in the
+// order of their deadlines.
 func Batches(claims []Claim, height uint32) [][]Claim {
 	var alone [][]Claim
 	var together []Claim
@@ -99,10 +112,7 @@ func Batches(claims []Claim, height uint32) [][]Claim {
 		}
 	}
 	slices.SortStableFunc(alone, func(a, b []Claim) int { return cmp.Compare(a[0].Deadline, b[0].Deadline) })
-	if len(together) > 0 {
-		alone = append(alone, together)
-	}
-	return alone
+	return append(alone, Divide(together)...)
 }
 
 // Build makes, pays for, signs and checks one transaction, without sending it.

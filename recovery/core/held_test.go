@@ -3,6 +3,7 @@ package core
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
@@ -209,6 +210,154 @@ func TestAPeerThatMayForgetAChannelMeetsNoStub(t *testing.T) {
 		}
 		if !w.Channels[other.Key].Held.IsZero() {
 			t.Errorf("%s: another peer's channel is held", x.what)
+		}
+	}
+}
+
+// TestAnOpeningThatNeverCameHoldsNoOtherChannel for long: its peer awaited it, and forgets
+// it, or calls it closed, when it is asked. Nobody will ever see a close of it.
+func TestAnOpeningThatNeverCameHoldsNoOtherChannel(t *testing.T) {
+	for said, most := range map[peer.Result]time.Duration{peer.NoReestablish: 2 * time.Minute, peer.ClosedSaid: state.HoldTime + time.Minute} {
+		w := newSim(t, state.Config{Stubs: true, Sweeps: true})
+		used, never := simChannel(1, 1), simChannel(1, 2)
+		never.State.NextHolderCommitNum, never.State.NextCounterpartyCommitNum = 1, 1
+		p := planned(never, decision.Import)
+		p.FundingMissing, p.WatchFrom, w.noFunding = true, 0, never.Funding
+		w.plan(model.Planned{Channels: []model.PlannedChannel{planned(used, decision.Import), p}})
+		w.untilRead()
+		w.end(slices.IndexFunc(w.open, func(f model.Effect) bool { _, reads := f.(model.ReadReestablish); return reads }))
+		w.step(model.ReestablishRead{
+			Peer: used.Peer, Asked: []channel.Key{used.Key, never.Key}, Result: string(peer.Read),
+			Reestablish: map[channel.Key]*judge.Reestablish{used.Key: goodReestablish(), never.Key: {NextCommitment: 1, Verdict: peer.NotRefuted}},
+		})
+		for w.now.Before(simEpoch.Add(2*state.HoldTime)) && !w.stubs[used.Key] {
+			for len(w.open) > 0 {
+				f, asks := w.open[0].(model.AskClose)
+				if asks && f.Channel.Key == never.Key && w.asked[never.Key] > 0 {
+					w.end(0)
+					w.step(model.SessionEnded{Key: never.Key, Result: string(said), Address: f.Address})
+					continue
+				}
+				w.answer(0)
+				if w.asked[used.Key] == 1 && w.spends[used.Funding] == nil {
+					w.spend(w.simClose(used, judge.Theirs, false, 0))
+					w.see()
+				}
+			}
+			w.now = w.now.Add(IdlePace)
+			w.step(model.NoEvent{})
+		}
+		if took := w.now.Sub(simEpoch); took > most || w.asked[never.Key] == 0 {
+			t.Errorf("%s: the used channel, which closes, gets its stub after %v (%v)", said, took, w.stubs[used.Key])
+		}
+		w.want(used, model.CloseSeen)
+	}
+}
+
+// TestAYoungChannelKeepsLightningdFromItsPeer, which lightningd would tell that it knows of
+// no such channel: the peer's other channels are asked for by our own session, and what
+// closes meanwhile is swept.
+func TestAYoungChannelKeepsLightningdFromItsPeer(t *testing.T) {
+	w := newSim(t, state.Config{Stubs: true, Sweeps: true})
+	used, young, other := simChannel(1, 1), simChannel(1, 2), simChannel(2, 3)
+	w.created[young.Funding] = w.tip + 1
+	w.begin(model.Planned{Channels: []model.PlannedChannel{planned(used, decision.Import), planned(young, decision.AwaitFunding), planned(other, decision.Import)}})
+	w.rest()
+	w.want(young, model.FundingUnconfirmed)
+	w.want(used, model.CloseRequested)
+	if w.stubs[used.Key] || !w.stubs[other.Key] || w.Channels[used.Key].First == nil || w.Channels[used.Key].FirstLater {
+		t.Fatalf("stubs %v, numbers %+v", w.stubs, w.Channels[used.Key].First)
+	}
+	w.spend(w.simClose(used, judge.Theirs, false, 0))
+	w.mine(2, true)
+	w.rest()
+	if w.stubs[used.Key] || len(w.Channels[used.Key].Sweeps) != 1 {
+		t.Errorf("stubs %v, %d sweeps", w.stubs, len(w.Channels[used.Key].Sweeps))
+	}
+	w.mine(decision.MinFundingConfs, true)
+	w.now = w.now.Add(sessions.LastRetry)
+	w.rest()
+	if !w.stubs[young.Key] {
+		t.Errorf("%s, and lightningd has no stub", w.stateOf(young))
+	}
+	// Of one whose funding is nowhere, nobody waits for ever.
+	w = newSim(t, state.Config{Stubs: true, Sweeps: true})
+	w.noFunding = young.Funding
+	w.begin(model.Planned{Channels: []model.PlannedChannel{planned(used, decision.Import), planned(young, decision.AwaitFunding)}})
+	w.spend(w.simClose(used, judge.Theirs, false, 0))
+	w.see()
+	w.rest()
+	if w.stubs[used.Key] {
+		t.Error("lightningd meets the peer at once")
+	}
+	w.now = w.now.Add(state.HoldTime)
+	w.rest()
+	if !w.stubs[used.Key] {
+		t.Error("a funding that is nowhere keeps lightningd away for ever")
+	}
+}
+
+// TestAFundingThatIsThereAfterAllIsNotCalledMissing: bitcoin-cli failed while it was
+// planned, and a null looks like an output that is gone.
+func TestAFundingThatIsThereAfterAllIsNotCalledMissing(t *testing.T) {
+	w := newSim(t, state.Config{Stubs: true, Sweeps: true})
+	c := simChannel(1, 1)
+	p := planned(c, decision.Import)
+	p.FundingMissing, p.WatchFrom = true, 0
+	w.plan(model.Planned{Channels: []model.PlannedChannel{p}})
+	asks := func(f model.Effect) bool { _, is := f.(model.AskClose); return is }
+	for range sessions.MissingAfter {
+		w.but(asks)
+		w.want(c, model.Imported)
+		w.end(0)
+		w.step(model.SessionEnded{Key: c.Key, Result: string(peer.NoReestablish), Address: p.Address})
+		w.now = w.now.Add(sessions.LastRetry)
+		w.step(model.NoEvent{})
+	}
+	w.want(c, model.Forgotten)
+}
+
+// TestAChannelThatWasNotAskedForIsNotForgotten: only a copy has it, and its peer awaits it.
+// For a day lightningd does not meet that peer, so that the user can ask for it.
+func TestAChannelThatWasNotAskedForIsNotForgotten(t *testing.T) {
+	for _, later := range []bool{false, true} {
+		w := newSim(t, state.Config{Stubs: true, Sweeps: true})
+		used, extra := simChannel(1, 1), simChannel(1, 2)
+		w.plan(model.Planned{Channels: []model.PlannedChannel{planned(used, decision.Import)}})
+		w.untilRead()
+		w.end(slices.IndexFunc(w.open, func(f model.Effect) bool { _, reads := f.(model.ReadReestablish); return reads }))
+		w.step(model.ReestablishRead{
+			Peer: used.Peer, Asked: []channel.Key{used.Key}, Result: string(peer.Read), Reestablish: map[channel.Key]*judge.Reestablish{used.Key: goodReestablish()},
+			Extra: []model.PlannedChannel{planned(extra, decision.NotAsked)}, Awaits: []channel.ID{extra.ID()},
+		})
+		w.settle()
+		w.want(used, model.CloseRequested)
+		w.spend(w.simClose(used, judge.Theirs, false, 0))
+		w.see()
+		w.rest()
+		w.boot()
+		w.rest()
+		if w.stubs[used.Key] {
+			t.Fatal("lightningd meets a peer that awaits a channel")
+		}
+		if later {
+			w.now = w.now.Add(state.HoldTime)
+			w.rest()
+			if !w.stubs[used.Key] {
+				t.Error("it is waited for longer than a day")
+			}
+			continue
+		}
+		w.plan(model.Planned{Channels: []model.PlannedChannel{planned(extra, decision.Import)}})
+		w.settle()
+		if w.want(extra, model.CloseRequested); w.stubs[extra.Key] || w.stubs[used.Key] {
+			t.Errorf("stubs %v before its close", w.stubs)
+		}
+		w.spend(w.simClose(extra, judge.Theirs, false, 0))
+		w.see()
+		w.rest()
+		if !w.stubs[extra.Key] || !w.stubs[used.Key] {
+			t.Errorf("stubs %v when all is closing", w.stubs)
 		}
 	}
 }

@@ -415,7 +415,7 @@ func (r *randomWorld) peace() {
 		}
 		switch v := r.verdicts[r.spends[c.Funding].tx.TxHash()]; {
 		case x.State == model.Resolved, x.State == model.LostTo:
-		case v.Kind == judge.Revoked && x.State == model.Cheated && (!r.cfg.Sweeps || len(v.Owed) < 2), v.Kind == judge.Splice && x.State == model.NeedsOperator, v.Kind == judge.Unknown && x.State == model.OutputsWaiting:
+		case v.Kind == judge.Revoked && x.State == model.Cheated && !r.cfg.Sweeps, v.Kind == judge.Splice && x.State == model.NeedsOperator, v.Kind == judge.Unknown && x.State == model.OutputsWaiting:
 		case x.State == model.OutputsWaiting && !r.cfg.Sweeps: // an HTLC of ours that nobody here can claim
 		case x.State == model.LeftOut && !r.stubs[c.Key]:
 		default:

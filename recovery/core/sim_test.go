@@ -15,6 +15,7 @@ import (
 
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
+	"github.com/glrecover/glrecover/onchain"
 	"github.com/glrecover/glrecover/peer"
 	"github.com/glrecover/glrecover/recovery/api"
 	"github.com/glrecover/glrecover/recovery/claims"
@@ -90,6 +91,8 @@ type sim struct {
 	reorgNext bool
 	// whose is the channel that closes of channels that go by their id are of.
 	whose *channel.Channel
+	// noFunding is a funding output that is nowhere.
+	noFunding wire.OutPoint
 	// booted counts the starts.
 	booted int
 }
@@ -432,6 +435,9 @@ func (w *sim) sighting(op wire.OutPoint) chain.Sighting {
 	}
 	sp := w.spends[op]
 	if sp == nil {
+		if op == w.noFunding {
+			x.Place = chain.Unknown
+		}
 		return x
 	}
 	x.Tx, x.TxID, x.FirstSeen = sp.tx, sp.tx.TxHash(), sp.firstSeen
@@ -453,7 +459,7 @@ func (w *sim) simClose(c *channel.Channel, kind judge.Kind, htlc bool, salt uint
 	tx.AddTxOut(wire.NewTxOut(600_000, []byte{0x51}))
 	tx.AddTxOut(wire.NewTxOut(50_000, []byte{0x52}))
 	tx.LockTime = salt
-	v := &judge.Verdict{Kind: kind}
+	v := &judge.Verdict{Kind: kind, Close: &onchain.Close{HasSecret: kind == judge.Revoked}}
 	txid := tx.TxHash()
 	if kind == judge.Theirs || kind == judge.Mutual || kind == judge.Revoked {
 		v.Owed = append(v.Owed, judge.Owed{OutPoint: wire.OutPoint{Hash: txid}, Sat: 600_000, What: "to_remote", Wallet: true})

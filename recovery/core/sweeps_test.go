@@ -177,3 +177,54 @@ func TestABackupThatIsWorseTakesNothingAway(t *testing.T) {
 		}
 	}
 }
+
+// TestAnOldHTLCTransactionIsFollowedBeforeAChannelIsResolved: it spends the last output
+// that was waited for, deep below the tip. What it pays is a claim of its own, which is
+// known only when the close is classified with it.
+func TestAnOldHTLCTransactionIsFollowedBeforeAChannelIsResolved(t *testing.T) {
+	w := newSim(t, state.Config{Sweeps: true})
+	w.given = "bcrt1quser"
+	c := simChannel(1, 1)
+	tx := w.simClose(c, judge.Ours, true, 0)
+	w.spend(tx)
+	w.mine(1, true)
+	// The lost node's own, of which nothing is on record.
+	htlc := wire.NewMsgTx(2)
+	op := wire.OutPoint{Hash: tx.TxHash(), Index: 1}
+	htlc.AddTxIn(&wire.TxIn{PreviousOutPoint: op})
+	htlc.AddTxOut(wire.NewTxOut(50_000, []byte{0x53}))
+	w.sweeps[htlc.TxHash().String()] = &simSweep{Sweep: model.Sweep{Second: true, OutPoints: []string{op.String()}}, tx: htlc}
+	w.spend(htlc)
+	w.mine(1, true)
+	w.mine(2*model.FinalConfs, false)
+	w.begin(model.Planned{Channels: []model.PlannedChannel{planned(c, decision.FollowClosed)}})
+	w.rest()
+	if w.stateOf(c) == model.Resolved || len(w.Channels[c.Key].Sweeps) != 1 {
+		t.Fatalf("%s, with %d sweeps", w.stateOf(c), len(w.Channels[c.Key].Sweeps))
+	}
+	w.mine(1, true)
+	w.mine(claims.SweptConfs, false)
+	w.rest()
+	w.want(c, model.Resolved)
+	if got := w.Channels[c.Key].RecoveredMsat; got == 0 {
+		t.Error("nothing is recovered")
+	}
+}
+
+// TestARevokedCommitmentThatPaysThePeerNothingComesToRest: there is nothing to punish.
+func TestARevokedCommitmentThatPaysThePeerNothingComesToRest(t *testing.T) {
+	w := newSim(t, state.Config{Stubs: true, Sweeps: true})
+	c := simChannel(1, 1)
+	w.begin(model.Planned{Channels: []model.PlannedChannel{planned(c, decision.Import)}})
+	w.spend(w.simClose(c, judge.Revoked, false, 0))
+	w.see()
+	w.settle()
+	w.want(c, model.Cheated)
+	w.mine(1, true)
+	w.credit()
+	w.rest()
+	w.want(c, model.Credited)
+	w.mine(model.FinalConfs, false)
+	w.rest()
+	w.want(c, model.Resolved)
+}

@@ -59,7 +59,9 @@ func derive(s *state.State, c *state.Channel) (model.ChannelState, string) {
 		return model.LostTo, ""
 	case c.Any(claims.Waiting), untold, untoldPayments(c):
 		return model.OutputsWaiting, ""
-	case s.Tip.Height >= c.FinalAt() && c.Spend.Place == chain.InBlock:
+	case s.Tip.Height >= c.FinalAt() && c.Spend.Place == chain.InBlock && c.Basis == s.BasisNow(c):
+		// Before it is classified again, what has spent an output may be an HTLC transaction
+		// that pays us.
 		return model.Resolved, ""
 	}
 	return model.Credited, ""

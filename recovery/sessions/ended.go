@@ -90,12 +90,16 @@ func Ended(s *state.State, e model.SessionEnded) {
 	case peer.WrongKey:
 		s.Move(c, model.NeedsAddress, "")
 	case peer.NoReestablish:
-		if c.FundingMissing && c.Tries >= MissingAfter && !c.CloseHeard {
+		c.Ignored = min(c.Ignored+1, MissingAfter)
+		// A peer also forgets an opening that never came when it is asked, and lightningd waits
+		// for this channel. Where the mempool can be seen, a close would be.
+		cameToNothing := s.Config.Stubs && c.Ignored >= MissingAfter && c.Nowhere() && s.MempoolSeen
+		unspent := c.Spend != nil && c.Spend.Place == chain.Unspent
+		switch {
+		case c.FundingMissing && !unspent && c.Tries >= MissingAfter && (!c.CloseHeard || cameToNothing):
 			s.Move(c, model.NeedsOperator, fundingMissing)
 			return
-		}
-		c.Ignored = min(c.Ignored+1, MissingAfter)
-		if c.Ignored >= MissingAfter && c.Spend != nil && c.Spend.Place == chain.Unspent {
+		case unspent && c.Ignored >= MissingAfter:
 			s.Move(c, model.Forgotten, "")
 			return
 		}
@@ -164,11 +168,23 @@ func ReestablishRead(s *state.State, e model.ReestablishRead) {
 	}
 }
 
-// HoldUnknown holds the channels of a peer that awaits one which is not on record:
-// lightningd's own connection would make the peer forget that one.
+// HoldUnknown holds the channels of a peer that awaits one which is not on record, or was
+// left out: lightningd's own connection would make the peer forget that one. The user may
+// still ask for one that was left out.
 func HoldUnknown(s *state.State, e model.ReestablishRead) {
 	for _, id := range e.Awaits {
-		if !slices.ContainsFunc(s.Keys(), func(k channel.Key) bool { return s.Channels[k].Channel.ID() == id }) {
+		known := false
+		for _, k := range s.Keys() {
+			c := s.Channels[k]
+			if c.Channel.ID() != id {
+				continue
+			}
+			known = known || c.State != model.LeftOut
+			if c.State == model.LeftOut && k.Peer == e.Peer && c.Held.IsZero() {
+				s.Touch(k).Held = s.Now
+			}
+		}
+		if !known {
 			stubs.HoldPeer(s, e.Peer)
 		}
 	}

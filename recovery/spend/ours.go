@@ -6,7 +6,6 @@ import (
 	"github.com/btcsuite/btcd/wire"
 
 	"github.com/glrecover/glrecover/chain"
-	"github.com/glrecover/glrecover/onchain"
 	"github.com/glrecover/glrecover/recovery/claims"
 	"github.com/glrecover/glrecover/recovery/judge"
 	"github.com/glrecover/glrecover/recovery/model"
@@ -128,6 +127,8 @@ func deep(s *state.State, c *state.Channel, w *model.Sweep) bool {
 // Punished reports whether everything of a revoked commitment that the revocation key
 // can take is taken, by us or by the peer, so that nobody has to act any more.
 func Punished(s *state.State, c *state.Channel) bool {
-	penalty := slices.ContainsFunc(c.Found, func(f claims.Found) bool { return f.Path == onchain.PathPenalty })
-	return s.Config.Sweeps && c.Close.Height > 0 && penalty && len(c.Settled) > 0 && !c.Any(claims.Waiting)
+	// Without the secret an output that the key could take may have no name. With it, a
+	// commitment may all the same have none: it pays the peer nothing.
+	named := c.Found != nil && c.Verdict.Close != nil && c.Verdict.Close.HasSecret
+	return s.Config.Sweeps && c.Close.Height > 0 && named && len(c.Settled) > 0 && !c.Any(claims.Waiting)
 }

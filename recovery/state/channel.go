@@ -133,10 +133,11 @@ func (c *Channel) ManyEvictions() bool {
 // a channel that the peer should be asked to close first.
 const HoldTime = 24 * time.Hour
 
-// HeldUntil is when lightningd gets the channel if nobody reaches the peer.
+// HeldUntil is when lightningd gets the channel if nobody reaches the peer. Of one whose
+// funding output is nowhere no close may ever come, however often the peer is reached.
 func (c *Channel) HeldUntil() time.Time {
 	last := c.Held
-	if c.Reached.After(last) {
+	if c.Reached.After(last) && !c.Nowhere() {
 		last = c.Reached
 	}
 	return last.Add(HoldTime)

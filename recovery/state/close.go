@@ -72,6 +72,12 @@ func (c *Channel) Vanished() bool {
 		c.Spend != nil && !c.PlanOnly && c.Spend.Place == chain.Unknown
 }
 
+// Nowhere reports whether neither the plan nor the Watcher has seen the funding output, or
+// a spend of it.
+func (c *Channel) Nowhere() bool {
+	return c.FundingMissing && c.Close == nil && c.Spend != nil && !c.PlanOnly && c.Spend.Place == chain.Unknown
+}
+
 // LookBackEnd is the lowest height that is looked at for a close from before the
 // backup's date.
 func (s *State) LookBackEnd() uint32 { return max(s.Tip.Height, lookBackMost) - lookBackMost + 1 }

@@ -27,7 +27,7 @@ func Wanted(s *state.State, c *state.Channel) bool {
 	if !s.Config.Stubs || c.Channel.ByID || !s.Listed || c.Stub != state.NoStub || c.Importing || s.Run.Alive != "" || (c.Result != "" && c.Result != model.DidImport) {
 		return false
 	}
-	return Helps(s, c) && !slices.ContainsFunc(s.With(c.Channel.Peer), func(k channel.Key) bool { return Held(s, s.Channels[k]) })
+	return Helps(s, c) && !keptAway(s, c) && !slices.ContainsFunc(s.With(c.Channel.Peer), func(k channel.Key) bool { return Held(s, s.Channels[k]) })
 }
 
 // Helps reports whether a stub of the channel would bring it further.
@@ -54,7 +54,7 @@ func Import(s *state.State) {
 	}
 	var due, alone []*state.Channel
 	for _, k := range s.AtWork() {
-		if c := s.Channels[k]; Wanted(s, c) && !c.Reading && !c.Requesting && mayBeForgotten(c) {
+		if c := s.Channels[k]; awaited(s, c) || Wanted(s, c) && !c.Reading && !c.Requesting && mayBeForgotten(c) {
 			HoldPeer(s, k.Peer)
 		}
 	}

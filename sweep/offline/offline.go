@@ -64,6 +64,17 @@ func (b *Backup) Transactions(txs []*wire.MsgTx, height uint32) (closes []Close,
 			})
 		}
 	}
+	for _, ch := range b.Channels {
+		var by []chainhash.Hash
+		for _, s := range spends {
+			if s.OutPoint == ch.Funding && !slices.Contains(by, s.TxID) {
+				by = append(by, s.TxID)
+			}
+		}
+		if len(by) > 1 {
+			return nil, nil, fmt.Errorf("%s and %s both close channel %s: give only the one that is in a block", by[0], by[1], ch.Key)
+		}
+	}
 	closes, used, err := b.judge(spends)
 	for _, tx := range txs {
 		if id := tx.TxHash(); !used[id] {

@@ -132,3 +132,16 @@ func TestAPreimageOfOneCloseServesAnother(t *testing.T) {
 		}
 	}
 }
+
+// Of two closes of one channel only one can be in a block, and nothing here says which.
+func TestTwoClosesOfOneChannelAreRefused(t *testing.T) {
+	b, _ := backupOf(t, "htlc-in-flight")
+	closing, _ := revokedClose(t, b, 2)
+	other, _ := revokedClose(t, b, 1)
+	if _, _, err := b.Transactions([]*wire.MsgTx{other.Tx, closing.Tx}, 400); err == nil {
+		t.Error("the first is taken for the close")
+	}
+	if _, unused, err := b.Transactions([]*wire.MsgTx{closing.Tx, closing.Tx}, 400); err != nil || len(unused) > 0 {
+		t.Errorf("the same twice: %v, %v", unused, err)
+	}
+}

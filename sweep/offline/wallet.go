@@ -3,7 +3,6 @@ package offline
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/btcsuite/btcd/btcutil"
@@ -77,20 +76,11 @@ func (w *Wallet) Address() string { return w.address }
 // Spent are the coins that a transaction in bitcoind's mempool spends.
 func (w *Wallet) Spent() []sweep.Coin { return w.spent }
 
-// maxCoins keeps a transaction below what nodes relay.
-const maxCoins = 400
-
 // Sweep makes the transactions that pay all coins to order's destination; its Claims
 // are ignored.
 func (w *Wallet) Sweep(ctx context.Context, order sweep.Order) []Built {
-	claims := sweep.WalletClaims(w.coins)
-	if len(claims) == 0 {
-		return nil
-	}
-	// Of equal size: a small coin alone in the last one would not be worth its fee.
-	count := (len(claims) + maxCoins - 1) / maxCoins
 	var built []Built
-	for batch := range slices.Chunk(claims, (len(claims)+count-1)/count) {
+	for _, batch := range sweep.Divide(sweep.WalletClaims(w.coins)) {
 		built = append(built, build(ctx, w.keys, order, batch))
 	}
 	return built

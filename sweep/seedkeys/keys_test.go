@@ -136,3 +136,33 @@ func TestCoinsOfTheWalletAreSwept(t *testing.T) {
 		t.Errorf("%d claims, %d left out, %d sat and a fee of %d", len(tx.Claims), len(tx.Uneconomic), tx.OutputSat, tx.Paid.FeeSat)
 	}
 }
+
+// A transaction that is heavier than nodes relay would never be sent: 1,500 closes are
+// swept by several.
+func TestManyClaimsAreDivided(t *testing.T) {
+	secret := secretOf("used-both-ways")
+	wpkh, _, err := must(secret.Wallet("regtest")).Scripts(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var coins []sweep.Coin
+	for i := range uint32(1_500) {
+		coins = append(coins, sweep.Coin{OutPoint: wire.OutPoint{Hash: chainhash.Hash{9}, Index: i}, ValueSat: 50_000, PkScript: wpkh, Confirmed: true})
+	}
+	count := 0
+	for _, batch := range sweep.Batches(sweep.WalletClaims(coins), 200) {
+		tx, err := sweep.Build(t.Context(), seedkeys.New(secret, "regtest"), sweep.Order{
+			Claims: batch, Destination: "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", Network: &chaincfg.RegressionNetParams, FeeratePerKW: 2_500, Height: 200,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if weight := 4 * tx.Paid.VSize; weight > 400_000 {
+			t.Errorf("weight %d", weight)
+		}
+		count += len(tx.Claims)
+	}
+	if count != len(coins) {
+		t.Errorf("%d of %d", count, len(coins))
+	}
+}
