@@ -10,8 +10,8 @@ import (
 )
 
 // awaiting opens a channel that the peer still awaits our channel_ready of: the
-// node is lost while the funding confirms.
-func awaiting(t *testing.T, n *h.Net, src h.Source, node, peer *h.CLN, sat uint64) (funding h.Outpoint, backup h.Backup) {
+// node is lost while the funding confirms, and then has this many confirmations.
+func awaiting(t *testing.T, n *h.Net, src h.Source, node, peer *h.CLN, sat uint64, confirmations int) (funding h.Outpoint, backup h.Backup) {
 	t.Helper()
 	node.FundWallet(sat + 50_000)
 	node.WaitSynced()
@@ -26,7 +26,7 @@ func awaiting(t *testing.T, n *h.Net, src h.Source, node, peer *h.CLN, sat uint6
 	})
 	funding = h.Outpoint{Txid: opened.Txid, Vout: opened.Vout}
 	backup = src.Lose(node)
-	n.Mine(6, peer)
+	n.Mine(confirmations, peer)
 	peer.WaitState(funding, "CHANNELD_AWAITING_LOCKIN")
 	return funding, backup
 }
@@ -39,7 +39,7 @@ func TestAPeerThatStillAwaitsChannelReadyIsAskedFirst(t *testing.T) {
 	story(t, func(t *testing.T, n *h.Net, src h.Source) {
 		src = src.AtBirth()
 		peer, node := n.CLN("peer", h.CLNConfig{}), n.CLN("node", src.Config())
-		funding, backup := awaiting(t, n, src, node, peer, 700_000)
+		funding, backup := awaiting(t, n, src, node, peer, 700_000, 6)
 
 		me := node.Heir("heir", h.CLNConfig{Plugin: true, Options: []string{"offline"}})
 		me.Start()
@@ -68,6 +68,51 @@ func TestAPeerThatStillAwaitsChannelReadyIsAskedFirst(t *testing.T) {
 	})
 }
 
+// TestAYoungChannelBesideAUsedOneIsNotForgotten: if lightningd got the used channel at
+// once, it would tell the peer that it does not know the young one. Our own session asks
+// for the used one, whose close is swept, and for the young one when it is three blocks
+// deep.
+func TestAYoungChannelBesideAUsedOneIsNotForgotten(t *testing.T) {
+	story(t, func(t *testing.T, n *h.Net, src h.Source) {
+		peer, node := n.CLN("peer", h.CLNConfig{}), n.CLN("node", src.Config())
+		used := n.Open(node, peer, h.OpenOptions{Sat: 1_000_000})
+		n.Use(node, peer, used, 1_000_000)
+		young, backup := awaiting(t, n, src, node, peer, 700_000, 1)
+
+		me := heir(node)
+		answer := me.Recover(backup)
+		if a := answer.Of(young); a.Result != "funding_unconfirmed" {
+			t.Errorf("the young channel: result %s: %s", a.Result, a.Reason)
+		}
+		n.WaitSpent(used)
+		if me.Channel(used) != nil {
+			t.Error("lightningd has the used channel, and connects to the peer")
+		}
+		n.Mine(1, me)
+		if err := n.StillUnspent(young); err != nil {
+			t.Fatalf("asked for at two confirmations: %v", err)
+		}
+		peer.WaitState(young, "CHANNELD_AWAITING_LOCKIN")
+		n.Mine(1, me)
+		n.WaitSpent(young)
+		n.Mine(1, me)
+		for _, funding := range []h.Outpoint{used, young} {
+			id := answer.Of(funding).ChannelID
+			h.Wait(t, "the coin in the wallet", func() error {
+				if err := stateIs(me, id, "credited"); err != nil {
+					n.Mine(1, me)
+					return err
+				}
+				return nil
+			})
+			c := me.Status().Of(id)
+			if c.Recovered+10_000_000 < c.Share || c.Recovered > c.Share {
+				t.Errorf("%d msat came back of %d", c.Recovered, c.Share)
+			}
+		}
+	})
+}
+
 // TestAPeerThatHasForgottenTheChannelIsSaidToHaveWithinMinutes: the user connected
 // to the peer before the import, lightningd did not know the channel and said so,
 // and the peer forgot it. Nobody can undo that; it is said in capitals.
@@ -75,7 +120,7 @@ func TestAPeerThatHasForgottenTheChannelIsSaidToHaveWithinMinutes(t *testing.T) 
 	story(t, func(t *testing.T, n *h.Net, src h.Source) {
 		src = src.AtBirth()
 		peer, node := n.CLN("peer", h.CLNConfig{}), n.CLN("node", src.Config())
-		funding, backup := awaiting(t, n, src, node, peer, 700_000)
+		funding, backup := awaiting(t, n, src, node, peer, 700_000, 6)
 
 		me := heir(node)
 		me.Connect(peer)

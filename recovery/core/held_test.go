@@ -297,6 +297,35 @@ func TestAYoungChannelKeepsLightningdFromItsPeer(t *testing.T) {
 	}
 }
 
+// TestAYoungChannelDoesNotHoldWhatLightningdHas, also after a restart before lightningd's
+// first list, when nobody knows what it has.
+func TestAYoungChannelDoesNotHoldWhatLightningdHas(t *testing.T) {
+	w := newSim(t, state.Config{Stubs: true, Sweeps: true})
+	used, young := simChannel(1, 1), simChannel(1, 2)
+	later := func(f model.Effect) bool {
+		switch f.(type) {
+		case model.AskClose:
+			return true
+		case model.ListNode:
+			return w.booted > 1
+		}
+		return false
+	}
+	w.plan(model.Planned{Channels: []model.PlannedChannel{planned(used, decision.Import)}})
+	w.but(later)
+	w.want(used, model.Imported)
+	w.created[young.Funding] = w.tip + 1
+	w.plan(model.Planned{Channels: []model.PlannedChannel{planned(young, decision.AwaitFunding)}})
+	w.but(later)
+	w.want(used, model.Imported)
+	w.boot()
+	w.but(later)
+	w.want(used, model.Imported)
+	if w.want(young, model.FundingUnconfirmed); w.Listed {
+		t.Error("lightningd was listed")
+	}
+}
+
 // TestAFundingThatIsThereAfterAllIsNotCalledMissing: bitcoin-cli failed while it was
 // planned, and a null looks like an output that is gone.
 func TestAFundingThatIsThereAfterAllIsNotCalledMissing(t *testing.T) {

@@ -54,7 +54,8 @@ func Import(s *state.State) {
 	}
 	var due, alone []*state.Channel
 	for _, k := range s.AtWork() {
-		if c := s.Channels[k]; awaited(s, c) || Wanted(s, c) && !c.Reading && !c.Requesting && mayBeForgotten(c) {
+		// Before lightningd's first list nobody knows which channels it has.
+		if c := s.Channels[k]; s.Listed && awaited(s, c) || Wanted(s, c) && !c.Reading && !c.Requesting && mayBeForgotten(c) {
 			HoldPeer(s, k.Peer)
 		}
 	}
