@@ -2,7 +2,6 @@ package calls
 
 import (
 	"slices"
-	"time"
 
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
@@ -73,11 +72,6 @@ func acceptOverrides(s *state.State, e model.Planned) {
 		case e.OverrideAlive && c.State == model.HostedAlive:
 			// What the peer said before was of a node that is dead now.
 			c.First, c.FirstLater, c.Read, c.Next, c.Tries = nil, false, false, s.Now, 0
-			if !c.Held.IsZero() && c.Stub == state.NoStub {
-				// Nobody could ask while the alarm stood: the wait for the peer's close begins
-				// anew, and lightningd meets the peer no earlier (money rule 4b).
-				c.Held, c.Reached = s.Now, time.Time{}
-			}
 			s.GoOn(c)
 			if slices.ContainsFunc(e.Channels, func(p model.PlannedChannel) bool { return p.Channel.Key == k && p.Decision == decision.AwaitFunding }) {
 				s.Move(c, model.FundingUnconfirmed, "") // as it was before the alarm

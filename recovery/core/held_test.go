@@ -390,3 +390,81 @@ func TestAChannelThatWasNotAskedForIsNotForgotten(t *testing.T) {
 		}
 	}
 }
+
+// TestAChannelThatComesOfAgeIsAskedFor, although its peer answers for another one and
+// never closes that.
+func TestAChannelThatComesOfAgeIsAskedFor(t *testing.T) {
+	w := newSim(t, state.Config{Stubs: true, Sweeps: true})
+	used, young := simChannel(1, 1), simChannel(1, 2)
+	w.created[young.Funding] = w.tip + 1
+	w.begin(model.Planned{Channels: []model.PlannedChannel{planned(used, decision.Import), planned(young, decision.AwaitFunding)}})
+	w.rest()
+	w.want(young, model.FundingUnconfirmed)
+	w.mine(2*decision.MinFundingConfs, true)
+	for range 5 {
+		w.now = w.now.Add(sessions.LastRetry)
+		w.rest()
+	}
+	w.want(used, model.CloseRequested)
+	w.want(young, model.CloseRequested)
+	if w.stubs[used.Key] || w.stubs[young.Key] {
+		t.Errorf("stubs %v before a close", w.stubs)
+	}
+}
+
+// TestAHoldThatRanOutWhileAChannelWasLeftOutBeginsAnew: its peer awaits it still, since
+// lightningd has not met that peer.
+func TestAHoldThatRanOutWhileAChannelWasLeftOutBeginsAnew(t *testing.T) {
+	w := newSim(t, state.Config{Stubs: true, Sweeps: true})
+	used, extra := simChannel(1, 1), simChannel(1, 2)
+	w.plan(model.Planned{Channels: []model.PlannedChannel{planned(used, decision.Import)}})
+	w.untilRead()
+	w.end(slices.IndexFunc(w.open, func(f model.Effect) bool { _, reads := f.(model.ReadReestablish); return reads }))
+	w.step(model.ReestablishRead{
+		Peer: used.Peer, Asked: []channel.Key{used.Key}, Result: string(peer.Read), Reestablish: map[channel.Key]*judge.Reestablish{used.Key: goodReestablish()},
+		Extra: []model.PlannedChannel{planned(extra, decision.NotAsked)}, Awaits: []channel.ID{extra.ID()},
+	})
+	w.settle()
+	w.spend(w.simClose(used, judge.Theirs, false, 0))
+	w.mine(1, true) // in a block before lightningd may have it: it is swept
+	w.rest()
+	w.now = w.now.Add(3 * state.HoldTime)
+	w.rest()
+	if w.stubs[used.Key] {
+		t.Fatal("lightningd has met the peer")
+	}
+	w.plan(model.Planned{Channels: []model.PlannedChannel{planned(extra, decision.Import)}})
+	w.awayOnce(extra)
+	if w.want(extra, model.AskFirst); w.stubs[extra.Key] {
+		t.Error("lightningd meets a peer that awaits the channel")
+	}
+}
+
+// TestAHoldThatRanOutWhileThePeerWasStaleBeginsAnew with the override.
+func TestAHoldThatRanOutWhileThePeerWasStaleBeginsAnew(t *testing.T) {
+	w := newSim(t, state.Config{Stubs: true, Sweeps: true})
+	c := simChannel(1, 1)
+	p := model.Planned{Channels: []model.PlannedChannel{planned(c, decision.AskFirst)}}
+	w.plan(p)
+	w.but(func(f model.Effect) bool { _, asks := f.(model.AskClose); return asks })
+	w.end(0)
+	w.step(model.SessionEnded{Key: c.Key, Result: string(peer.Withheld), Withheld: model.WithheldStale, Reason: "behind"})
+	w.want(c, model.PeerStale)
+	w.now = w.now.Add(3 * state.HoldTime)
+	p.OverrideStale = true
+	w.plan(p)
+	w.awayOnce(c)
+	if w.want(c, model.AskFirst); w.stubs[c.Key] {
+		t.Error("lightningd meets a peer that was to be asked first")
+	}
+}
+
+// awayOnce lets the peer be away when it is asked to close, and answers all else.
+func (w *sim) awayOnce(c *channel.Channel) {
+	w.t.Helper()
+	asks := func(f model.Effect) bool { _, is := f.(model.AskClose); return is }
+	w.but(asks)
+	w.end(slices.IndexFunc(w.open, asks))
+	w.step(model.SessionEnded{Key: c.Key, Result: string(peer.Unreachable)})
+	w.but(asks)
+}

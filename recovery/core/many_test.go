@@ -67,3 +67,22 @@ func BenchmarkBlock(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkBlockOfOnePeer is of a peer with which 999 channels are closing and one does not.
+func BenchmarkBlockOfOnePeer(b *testing.B) {
+	now, records := time.Unix(1_700_000_000, 0), []model.Record(nil)
+	for i := range 1000 {
+		r := model.Record{Channel: *simChannel(1, i+1), State: model.CloseSeen, Held: now}
+		if i == 999 {
+			r.State = model.AskFirst
+		}
+		records = append(records, r)
+	}
+	s := state.New(state.Config{Stubs: true, Sweeps: true}, &model.Run{Network: "regtest"}, records)
+	for _, e := range []model.Event{model.Tick{Now: now}, model.Started{}, model.SecretTried{}} {
+		Step(s, e)
+	}
+	for b.Loop() {
+		Step(s, model.NodeListed{Height: 100})
+	}
+}

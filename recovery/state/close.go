@@ -78,6 +78,18 @@ func (c *Channel) Nowhere() bool {
 	return c.FundingMissing && c.Close == nil && c.Spend != nil && !c.PlanOnly && c.Spend.Place == chain.Unknown
 }
 
+// Awaited reports whether lightningd must not meet the peer for the sake of a channel that
+// it does not get yet: the funding has not got its confirmations, or the peer awaits a
+// channel that was left out. One that is nowhere, or that nobody asks for, is waited for no
+// longer than a day.
+func (s *State) Awaited(c *Channel) bool {
+	if c.State == model.LeftOut {
+		return !c.Held.IsZero() && !c.HoldOver && !c.NothingOurs && s.Now.Before(c.HeldUntil())
+	}
+	nowhere := c.Spend != nil && c.Spend.Place == chain.Unknown
+	return c.State == model.FundingUnconfirmed && !c.HoldOver && (!nowhere || s.Now.Before(c.Since.Add(HoldTime)))
+}
+
 // LookBackEnd is the lowest height that is looked at for a close from before the
 // backup's date.
 func (s *State) LookBackEnd() uint32 { return max(s.Tip.Height, lookBackMost) - lookBackMost + 1 }

@@ -119,8 +119,14 @@ func (s *State) BeforeClose(c *Channel) model.ChannelState {
 	return model.ImportDeferred
 }
 
-// GoOn takes up a channel again that is not closed.
-func (s *State) GoOn(c *Channel) { s.Move(c, s.BeforeClose(c), "") }
+// GoOn takes up a channel again that is not closed. If nobody could ask the peer until now,
+// the wait for its close begins anew, and lightningd meets it no earlier (money rule 4b).
+func (s *State) GoOn(c *Channel) {
+	if !c.Held.IsZero() && c.Stub == NoStub && !c.State.Asks() {
+		c.Held, c.Reached = s.Now, time.Time{}
+	}
+	s.Move(c, s.BeforeClose(c), "")
+}
 
 // NotSaved takes a Save back that could not be written, so that it is written later.
 func (s *State) NotSaved(save *model.Save, reason string) {

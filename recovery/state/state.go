@@ -106,6 +106,8 @@ type State struct {
 	byPeer    map[channel.PubKey][]channel.Key
 	contested map[channel.ID][]channel.Key
 	working   []channel.Key
+	// mates are what byPeer names; a Snapshot has none.
+	mates map[channel.PubKey][]*Channel
 	// unsorted says that order and byPeer are not up to date, moved that working is
 	// not; retired are the channels that became done in this step.
 	unsorted, moved bool
@@ -176,8 +178,10 @@ func (s *State) sort() {
 	}
 	s.order = slices.SortedFunc(maps.Keys(s.Channels), CompareKeys)
 	s.byPeer, s.contested, s.unsorted, s.moved = map[channel.PubKey][]channel.Key{}, nil, false, true
+	s.mates = map[channel.PubKey][]*Channel{}
 	for _, k := range s.order {
 		s.byPeer[k.Peer] = append(s.byPeer[k.Peer], k)
+		s.mates[k.Peer] = append(s.mates[k.Peer], s.Channels[k])
 	}
 }
 
@@ -205,6 +209,13 @@ func (s *State) Keys() []channel.Key {
 func (s *State) With(p channel.PubKey) []channel.Key {
 	s.sort()
 	return s.byPeer[p]
+}
+
+// Any reports whether there is such a channel with a peer. It is asked for each channel of
+// a peer in each step, so it looks none up. Not for a Snapshot.
+func (s *State) Any(p channel.PubKey, is func(*Channel) bool) bool {
+	s.sort()
+	return slices.ContainsFunc(s.mates[p], is)
 }
 
 // AtWork are the channels that are not done, in the order of Keys.
@@ -281,6 +292,6 @@ func (s *State) Snapshot() *State {
 	}
 	clear(s.changed)
 	out.Channels = maps.Clone(s.views)
-	out.Watched, out.effects, out.tells, out.touched, out.Talking, out.Sweeping, out.views, out.changed = nil, nil, nil, nil, nil, nil, nil, nil
+	out.Watched, out.effects, out.tells, out.touched, out.Talking, out.Sweeping, out.views, out.changed, out.mates = nil, nil, nil, nil, nil, nil, nil, nil, nil
 	return &out
 }

@@ -1,9 +1,6 @@
 package stubs
 
 import (
-	"slices"
-
-	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/recovery/model"
 	"github.com/glrecover/glrecover/recovery/state"
@@ -51,19 +48,7 @@ func Held(s *state.State, c *state.Channel) bool {
 // peer that it knows of no such channel, and the peer may forget it. One that is closing is
 // swept meanwhile.
 func keptAway(s *state.State, c *state.Channel) bool {
-	return (!c.Held.IsZero() || c.State.Closed()) &&
-		slices.ContainsFunc(s.With(c.Channel.Peer), func(k channel.Key) bool { return awaited(s, s.Channels[k]) })
-}
-
-// awaited reports whether the funding has not got its confirmations yet, or the peer awaits
-// a channel that was left out. One that is nowhere, or that nobody asks for, is waited for
-// no longer than a day.
-func awaited(s *state.State, c *state.Channel) bool {
-	if c.State == model.LeftOut {
-		return !c.Held.IsZero() && !c.HoldOver && !c.NothingOurs && s.Now.Before(c.HeldUntil())
-	}
-	nowhere := c.Spend != nil && c.Spend.Place == chain.Unknown
-	return c.State == model.FundingUnconfirmed && !c.HoldOver && (!nowhere || s.Now.Before(c.Since.Add(state.HoldTime)))
+	return (!c.Held.IsZero() || c.State.Closed()) && s.Any(c.Channel.Peer, s.Awaited)
 }
 
 // EndHolds gives lightningd all channels with the peers of these: it connects to a
@@ -71,7 +56,7 @@ func awaited(s *state.State, c *state.Channel) bool {
 func EndHolds(s *state.State, keys []channel.Key) {
 	for _, k := range keys {
 		for _, other := range s.Keys() {
-			if c := s.Channels[other]; other.Peer == k.Peer && c.Stub == state.NoStub && !c.HoldOver && (c.State == model.ImportDeferred || awaited(s, c) || c.State.Asks()) {
+			if c := s.Channels[other]; other.Peer == k.Peer && c.Stub == state.NoStub && !c.HoldOver && (c.State == model.ImportDeferred || s.Awaited(c) || c.State.Asks()) {
 				c = s.Touch(other)
 				if c.Held.IsZero() {
 					c.Held = s.Now

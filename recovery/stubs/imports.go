@@ -27,7 +27,7 @@ func Wanted(s *state.State, c *state.Channel) bool {
 	if !s.Config.Stubs || c.Channel.ByID || !s.Listed || c.Stub != state.NoStub || c.Importing || s.Run.Alive != "" || (c.Result != "" && c.Result != model.DidImport) {
 		return false
 	}
-	return Helps(s, c) && !keptAway(s, c) && !slices.ContainsFunc(s.With(c.Channel.Peer), func(k channel.Key) bool { return Held(s, s.Channels[k]) })
+	return Helps(s, c) && !keptAway(s, c) && !s.Any(c.Channel.Peer, func(o *state.Channel) bool { return Held(s, o) })
 }
 
 // Helps reports whether a stub of the channel would bring it further.
@@ -53,9 +53,13 @@ func Import(s *state.State) {
 		return
 	}
 	var due, alone []*state.Channel
+	var held channel.PubKey
 	for _, k := range s.AtWork() {
-		// Before lightningd's first list nobody knows which channels it has.
-		if c := s.Channels[k]; s.Listed && awaited(s, c) || Wanted(s, c) && !c.Reading && !c.Requesting && mayBeForgotten(c) {
+		// Before lightningd's first list nobody knows which channels it has. One that comes of
+		// age while another is held is asked for as well: the peer may never close that one.
+		c := s.Channels[k]
+		if k.Peer != held && (s.Listed && (s.Awaited(c) || Held(s, c)) || Wanted(s, c) && !c.Reading && !c.Requesting && mayBeForgotten(c)) {
+			held = k.Peer
 			HoldPeer(s, k.Peer)
 		}
 	}
