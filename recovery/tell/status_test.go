@@ -3,6 +3,7 @@ package tell
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
@@ -69,5 +70,44 @@ func TestALateSweepIsFinalLaterThanItsClose(t *testing.T) {
 		if got := reason(st, c); !strings.HasSuffix(got, x.want) || c.FinalAt() != x.final {
 			t.Errorf("swept in %d, seen at %d: final at %d: %s", x.swept, x.tip, c.FinalAt(), got)
 		}
+	}
+}
+
+// TestAHeldChannelNamesWhatItWaitsFor: the day for a peer that is away is not all, while
+// another channel with the peer may still be forgotten.
+func TestAHeldChannelNamesWhatItWaitsFor(t *testing.T) {
+	now := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	held, other := model.Record{State: model.AskFirst, Held: now}, model.Record{State: model.FundingUnconfirmed, Since: now}
+	held.Channel.DBID, other.Channel.DBID, other.Channel.Funding.Index = 1, 2, 1
+	of := func() (first, second string) {
+		st := state.New(state.Config{Stubs: true, Sweeps: true}, &model.Run{}, []model.Record{held, other})
+		st.Now = now
+		st = st.Snapshot()
+		_, first = advice(st, st.Channels[held.Channel.Key])
+		_, second = advice(st, st.Channels[other.Channel.Key])
+		return first, second
+	}
+	id := other.Channel.ID().String()
+	if got, _ := of(); !strings.Contains(got, "but not before channel "+id+" with the same peer has 3 confirmations") {
+		t.Errorf("beside a young one: %q", got)
+	}
+	other.HoldOver = true
+	if got, _ := of(); strings.Contains(got, "not before") {
+		t.Errorf("with the override: %q", got)
+	}
+	other = model.Record{State: model.LeftOut, Held: now, Copy: "peer", Channel: other.Channel}
+	if got, extra := of(); !strings.Contains(got, "awaits channel "+id) || !strings.Contains(extra, "before 2026-12-02T00:00:00Z") {
+		t.Errorf("beside one that was left out: %q, %q", got, extra)
+	}
+}
+
+// TestACloseThatNeedsTheSecretSaysSo: lightningd had no stub of it, so that only a sweep
+// brings it.
+func TestACloseThatNeedsTheSecretSaysSo(t *testing.T) {
+	c := &state.Channel{Settled: []claims.Output{{Standing: claims.Waiting, Claimant: judge.ByNobody, Unnamed: true}}}
+	c.State, c.Close, c.Verdict = model.OutputsWaiting, &model.Close{Height: 100}, &judge.Verdict{Kind: judge.NoSecret}
+	st := &state.State{Config: state.Config{Stubs: true, Sweeps: true}, SecretTrouble: "encrypted"}
+	if waits, todo := advice(st, c); waits != "secret" || todo == "" {
+		t.Errorf("waits for %q, and the user is told %q", waits, todo)
 	}
 }

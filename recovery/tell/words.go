@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/glrecover/glrecover/chain"
 	"github.com/glrecover/glrecover/channel"
 	"github.com/glrecover/glrecover/onchain"
 	"github.com/glrecover/glrecover/peer"
@@ -486,18 +487,22 @@ func advice(st *state.State, c *state.Channel) (waitsFor, todo string) {
 		case c.NothingOurs:
 			return "nothing", ""
 		case c.Copy != "":
-			return "operator", "call glrecover again with extra=true to have it imported, and keep the words and the backup file"
+			todo = "call glrecover again with extra=true to have it imported, and keep the words and the backup file"
+			if st.Awaited(c) {
+				todo += ". Do so before " + c.HeldUntil().UTC().Format(time.RFC3339) + ": its peer awaits it, and may forget it when lightningd connects after that"
+			}
+			return "operator", todo
 		}
 		return "operator", "read the reason; the channel still holds coins, so keep the words and the backup file"
 	case model.FundingUnconfirmed:
 		if c.Spend != nil && c.Spend.CreatedAt == 0 && !st.MempoolSeen {
 			return "blocks", youngCure(st, c)
 		}
-		return "blocks", "nothing; glrecover imports it once the funding is confirmed"
+		return "blocks", "nothing; do not connect to its peer. glrecover imports it once the funding is confirmed"
 	case model.ImportDeferred:
 		return "nothing", ""
 	case model.AskFirst:
-		return "peer", holdAdvice(c)
+		return "peer", holdAdvice(st, c)
 	case model.Forgotten:
 		return "peer", "ask the peer's operator; keep the words and the backup file"
 	case model.Imported, model.CloseRequested:
@@ -506,7 +511,7 @@ func advice(st *state.State, c *state.Channel) (waitsFor, todo string) {
 			return waitsFor, todo
 		}
 		if !c.Held.IsZero() {
-			return "peer", holdAdvice(c)
+			return "peer", holdAdvice(st, c)
 		}
 		return "peer", "nothing; glrecover keeps trying, and glrecover-retry tries at once"
 	case model.CloseSeen:
@@ -534,7 +539,7 @@ func advice(st *state.State, c *state.Channel) (waitsFor, todo string) {
 	case model.NeedsAddress:
 		return "address", "call glrecover again with addresses=" + c.Channel.Peer.String() + "@HOST:PORT, or wait: the address may become known from gossip"
 	case model.NeedsSecret:
-		return "secret", "make the hsm_secret readable by lightningd's user, or set glrecover-hsm-secret"
+		return "secret", secretAdvice
 	case model.PeerStale:
 		return "operator", "ask the peer's operator; only if its data is lost for good, call glrecover again with override=peer_stale"
 	case model.HostedAlive:
@@ -544,6 +549,8 @@ func advice(st *state.State, c *state.Channel) (waitsFor, todo string) {
 	}
 	return "", ""
 }
+
+const secretAdvice = "make the hsm_secret readable by lightningd's user, or set glrecover-hsm-secret"
 
 func waitingAdvice(st *state.State, c *state.Channel) (waitsFor, todo string) {
 	claim, rescan, preimage := false, false, false
@@ -563,6 +570,8 @@ func waitingAdvice(st *state.State, c *state.Channel) (waitsFor, todo string) {
 	switch {
 	case c.Lacks != "":
 		return "operator", c.Lacks
+	case st.Config.Sweeps && st.SecretTrouble != "" && c.Verdict != nil && c.Verdict.Kind == judge.NoSecret && !c.HadStub():
+		return "secret", secretAdvice // lightningd does not take it, and a sweep needs the secret
 	case rescan:
 		return "operator", "restart lightningd once with the rescan option that the reason names"
 	case preimage:
@@ -592,9 +601,24 @@ func operatorAdvice(st *state.State, c *state.Channel) string {
 }
 
 // holdAdvice says what is waited for while lightningd does not have the channel.
-func holdAdvice(c *state.Channel) string {
-	return "nothing; keep lightningd offline and do not connect to any peer. The channel is imported once every channel with this peer is closing, or after " +
-		c.HeldUntil().UTC().Format(time.RFC3339) + " if the peer cannot be reached by then. glrecover-retry with this channel's id and override=ask_first imports it now; but a peer that is still waiting for the opening to complete may then forget the channel, and its coins would be stuck"
+func holdAdvice(st *state.State, c *state.Channel) string {
+	after := "after " + c.HeldUntil().UTC().Format(time.RFC3339) + " if the peer cannot be reached by then"
+	for _, k := range st.With(c.Channel.Peer) {
+		o := st.Channels[k]
+		switch {
+		case !st.Awaited(o):
+			continue
+		case o.State == model.LeftOut:
+			after += fmt.Sprintf(", but not before %s: this peer still awaits channel %s, which was left out", o.HeldUntil().UTC().Format(time.RFC3339), o.Channel.ID())
+		case o.Spend != nil && o.Spend.Place == chain.Unknown:
+			after += fmt.Sprintf(", but not before %s, or before channel %s with the same peer has %d confirmations", o.Since.Add(state.HoldTime).UTC().Format(time.RFC3339), o.Channel.ID(), decision.MinFundingConfs)
+		default:
+			after += fmt.Sprintf(", but not before channel %s with the same peer has %d confirmations", o.Channel.ID(), decision.MinFundingConfs)
+		}
+		break
+	}
+	return "nothing; keep lightningd offline and do not connect to any peer. The channel is imported once every channel with this peer is closing, or " + after +
+		". glrecover-retry with this channel's id and override=ask_first imports it now; but a peer that is still waiting for the opening to complete may then forget the channel, and its coins would be stuck"
 }
 
 // feeAdvice is what a close waits for whose fee cannot be raised, and what the
