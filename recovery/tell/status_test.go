@@ -111,3 +111,15 @@ func TestACloseThatNeedsTheSecretSaysSo(t *testing.T) {
 		t.Errorf("waits for %q, and the user is told %q", waits, todo)
 	}
 }
+
+// TestAFundingThatIsNowhereIsNotSaidToBeOnItsWay: it may wait for ever.
+func TestAFundingThatIsNowhereIsNotSaidToBeOnItsWay(t *testing.T) {
+	st := &state.State{MempoolSeen: true}
+	for place, want := range map[chain.Place]string{chain.Unknown: "neither in a block nor in its mempool", chain.Unspent: "not in a block yet"} {
+		c := &state.Channel{Spend: &chain.Sighting{Place: place}}
+		c.State = model.FundingUnconfirmed
+		if got := reason(st, c); !strings.Contains(got, want) {
+			t.Errorf("%v: %q", place, got)
+		}
+	}
+}

@@ -103,6 +103,8 @@ func fundingText(st *state.State, c *state.Channel) string {
 			confs = st.Tip.Height - sp.CreatedAt + 1
 		}
 		return fmt.Sprintf("the funding transaction has %s; "+why, count(confs, "confirmation"), decision.MinFundingConfs)
+	case st.MempoolSeen && sp.Place == chain.Unknown && sp.Created == chain.Unknown:
+		return fmt.Sprintf("bitcoind shows the funding transaction neither in a block nor in its mempool: it may have been replaced, or never confirm, and then the channel holds no coins; "+why, decision.MinFundingConfs)
 	case st.MempoolSeen:
 		return fmt.Sprintf("the funding transaction is not in a block yet; "+why, decision.MinFundingConfs)
 	}
