@@ -84,6 +84,9 @@ func TestAYoungChannelBesideAUsedOneIsNotForgotten(t *testing.T) {
 		if a := answer.Of(young); a.Result != "funding_unconfirmed" {
 			t.Errorf("the young channel: result %s: %s", a.Result, a.Reason)
 		}
+		if steps := strings.Join(answer.NextSteps, "\n"); !strings.Contains(steps, "offline and do not connect to any peer") {
+			t.Errorf("next steps %q", answer.NextSteps)
+		}
 		n.WaitSpent(used)
 		if me.Channel(used) != nil {
 			t.Error("lightningd has the used channel, and connects to the peer")

@@ -23,9 +23,15 @@ const configureStep = "Write plugin=/path/to/glrecover into lightningd's configu
 
 func nextSteps(a *Answer) []string {
 	var steps []string
-	if slices.ContainsFunc(a.Channels, func(c Channel) bool { return c.Result == AskedFirst }) {
-		steps = append(steps, "Some channels are asked_first: glrecover connects to their peers itself and asks them to close. "+
-			"Until glrecover-status shows the closing transaction of each of them, keep lightningd's option offline and do not connect to any peer.")
+	const offline = "Until glrecover-status shows the closing transaction of each of them, keep lightningd's option offline and do not connect to any peer."
+	has := func(r Result) bool {
+		return slices.ContainsFunc(a.Channels, func(c Channel) bool { return c.Result == r })
+	}
+	if has(AskedFirst) {
+		steps = append(steps, "Some channels are asked_first: glrecover connects to their peers itself and asks them to close. "+offline)
+	}
+	if has(NotYetConfirmed) {
+		steps = append(steps, "Some channels are funding_unconfirmed: glrecover asks their peers to close once the openings have their confirmations. "+offline)
 	}
 	steps = append(steps,
 		"Restart lightningd once, and remove the option offline for this restart, if it is set: with it lightningd itself connects to no peer. "+
