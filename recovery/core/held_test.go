@@ -18,17 +18,36 @@ import (
 // number answers the reading of a peer's numbers that waits.
 func (w *sim) number(c *channel.Channel, n *judge.Reestablish) {
 	w.t.Helper()
+	w.read(model.ReestablishRead{
+		Peer: c.Peer, Asked: []channel.Key{c.Key}, Result: string(peer.Read), Reestablish: map[channel.Key]*judge.Reestablish{c.Key: n},
+	})
+}
+
+// read answers the reading that waits of the peer that e names.
+func (w *sim) read(e model.ReestablishRead) {
+	w.t.Helper()
 	i := slices.IndexFunc(w.open, func(f model.Effect) bool {
 		r, reads := f.(model.ReadReestablish)
-		return reads && r.Peer == c.Peer
+		return reads && r.Peer == e.Peer
 	})
 	if i < 0 {
 		w.t.Fatalf("nobody reads numbers: %v", w.openNames())
 	}
 	w.end(i)
-	w.step(model.ReestablishRead{
-		Peer: c.Peer, Asked: []channel.Key{c.Key}, Result: string(peer.Read), Reestablish: map[channel.Key]*judge.Reestablish{c.Key: n},
+	w.step(e)
+}
+
+// readExtra reads the numbers of a used channel while its peer awaits one that only a copy
+// has, and that was not asked for.
+func (w *sim) readExtra(used, extra *channel.Channel) {
+	w.t.Helper()
+	w.plan(model.Planned{Channels: []model.PlannedChannel{planned(used, decision.Import)}})
+	w.untilRead()
+	w.read(model.ReestablishRead{
+		Peer: used.Peer, Asked: []channel.Key{used.Key}, Result: string(peer.Read), Reestablish: map[channel.Key]*judge.Reestablish{used.Key: goodReestablish()},
+		Extra: []model.PlannedChannel{planned(extra, decision.NotAsked)}, Awaits: []channel.ID{extra.ID()},
 	})
+	w.settle()
 }
 
 // untilRead ends all effects but the reading of numbers.
@@ -201,8 +220,7 @@ func TestAPeerThatMayForgetAChannelMeetsNoStub(t *testing.T) {
 		if x.awaits != nil {
 			e.Awaits = []channel.ID{x.awaits(second.ID())}
 		}
-		w.end(slices.IndexFunc(w.open, func(f model.Effect) bool { r, reads := f.(model.ReadReestablish); return reads && r.Peer == first.Peer }))
-		w.step(e)
+		w.read(e)
 		for _, c := range []*channel.Channel{first, second} {
 			if got := !w.Channels[c.Key].Held.IsZero(); got != x.held {
 				t.Errorf("%s: channel %d held %v", x.what, c.DBID, got)
@@ -225,8 +243,7 @@ func TestAnOpeningThatNeverCameHoldsNoOtherChannel(t *testing.T) {
 		p.FundingMissing, p.WatchFrom, w.noFunding = true, 0, never.Funding
 		w.plan(model.Planned{Channels: []model.PlannedChannel{planned(used, decision.Import), p}})
 		w.untilRead()
-		w.end(slices.IndexFunc(w.open, func(f model.Effect) bool { _, reads := f.(model.ReadReestablish); return reads }))
-		w.step(model.ReestablishRead{
+		w.read(model.ReestablishRead{
 			Peer: used.Peer, Asked: []channel.Key{used.Key, never.Key}, Result: string(peer.Read),
 			Reestablish: map[channel.Key]*judge.Reestablish{used.Key: goodReestablish(), never.Key: {NextCommitment: 1, Verdict: peer.NotRefuted}},
 		})
@@ -334,9 +351,8 @@ func TestAFundingThatIsThereAfterAllIsNotCalledMissing(t *testing.T) {
 	p := planned(c, decision.Import)
 	p.FundingMissing, p.WatchFrom = true, 0
 	w.plan(model.Planned{Channels: []model.PlannedChannel{p}})
-	asks := func(f model.Effect) bool { _, is := f.(model.AskClose); return is }
 	for range sessions.MissingAfter {
-		w.but(asks)
+		w.but(isAskClose)
 		w.want(c, model.Imported)
 		w.end(0)
 		w.step(model.SessionEnded{Key: c.Key, Result: string(peer.NoReestablish), Address: p.Address})
@@ -352,14 +368,7 @@ func TestAChannelThatWasNotAskedForIsNotForgotten(t *testing.T) {
 	for _, later := range []bool{false, true} {
 		w := newSim(t, state.Config{Stubs: true, Sweeps: true})
 		used, extra := simChannel(1, 1), simChannel(1, 2)
-		w.plan(model.Planned{Channels: []model.PlannedChannel{planned(used, decision.Import)}})
-		w.untilRead()
-		w.end(slices.IndexFunc(w.open, func(f model.Effect) bool { _, reads := f.(model.ReadReestablish); return reads }))
-		w.step(model.ReestablishRead{
-			Peer: used.Peer, Asked: []channel.Key{used.Key}, Result: string(peer.Read), Reestablish: map[channel.Key]*judge.Reestablish{used.Key: goodReestablish()},
-			Extra: []model.PlannedChannel{planned(extra, decision.NotAsked)}, Awaits: []channel.ID{extra.ID()},
-		})
-		w.settle()
+		w.readExtra(used, extra)
 		w.want(used, model.CloseRequested)
 		w.spend(w.simClose(used, judge.Theirs, false, 0))
 		w.see()
@@ -417,14 +426,7 @@ func TestAChannelThatComesOfAgeIsAskedFor(t *testing.T) {
 func TestAHoldThatRanOutWhileAChannelWasLeftOutBeginsAnew(t *testing.T) {
 	w := newSim(t, state.Config{Stubs: true, Sweeps: true})
 	used, extra := simChannel(1, 1), simChannel(1, 2)
-	w.plan(model.Planned{Channels: []model.PlannedChannel{planned(used, decision.Import)}})
-	w.untilRead()
-	w.end(slices.IndexFunc(w.open, func(f model.Effect) bool { _, reads := f.(model.ReadReestablish); return reads }))
-	w.step(model.ReestablishRead{
-		Peer: used.Peer, Asked: []channel.Key{used.Key}, Result: string(peer.Read), Reestablish: map[channel.Key]*judge.Reestablish{used.Key: goodReestablish()},
-		Extra: []model.PlannedChannel{planned(extra, decision.NotAsked)}, Awaits: []channel.ID{extra.ID()},
-	})
-	w.settle()
+	w.readExtra(used, extra)
 	w.spend(w.simClose(used, judge.Theirs, false, 0))
 	w.mine(1, true) // in a block before lightningd may have it: it is swept
 	w.rest()
@@ -446,7 +448,7 @@ func TestAHoldThatRanOutWhileThePeerWasStaleBeginsAnew(t *testing.T) {
 	c := simChannel(1, 1)
 	p := model.Planned{Channels: []model.PlannedChannel{planned(c, decision.AskFirst)}}
 	w.plan(p)
-	w.but(func(f model.Effect) bool { _, asks := f.(model.AskClose); return asks })
+	w.but(isAskClose)
 	w.end(0)
 	w.step(model.SessionEnded{Key: c.Key, Result: string(peer.Withheld), Withheld: model.WithheldStale, Reason: "behind"})
 	w.want(c, model.PeerStale)
@@ -459,12 +461,13 @@ func TestAHoldThatRanOutWhileThePeerWasStaleBeginsAnew(t *testing.T) {
 	}
 }
 
+func isAskClose(f model.Effect) bool { _, is := f.(model.AskClose); return is }
+
 // awayOnce lets the peer be away when it is asked to close, and answers all else.
 func (w *sim) awayOnce(c *channel.Channel) {
 	w.t.Helper()
-	asks := func(f model.Effect) bool { _, is := f.(model.AskClose); return is }
-	w.but(asks)
-	w.end(slices.IndexFunc(w.open, asks))
+	w.but(isAskClose)
+	w.end(slices.IndexFunc(w.open, isAskClose))
 	w.step(model.SessionEnded{Key: c.Key, Result: string(peer.Unreachable)})
-	w.but(asks)
+	w.but(isAskClose)
 }

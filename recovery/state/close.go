@@ -69,13 +69,17 @@ const lookBackMost = 104_832
 // looked at has its spend: the channel was closed before, or nobody funded it.
 func (c *Channel) Vanished() bool {
 	return !c.State.Done() && c.State != model.FundingUnconfirmed && c.WatchFrom == 0 && c.Close == nil &&
-		c.Spend != nil && !c.PlanOnly && c.Spend.Place == chain.Unknown
+		!c.PlanOnly && c.Unseen()
 }
+
+// Unseen reports whether the funding output was looked for, and neither it nor a spend of
+// it was found.
+func (c *Channel) Unseen() bool { return c.Spend != nil && c.Spend.Place == chain.Unknown }
 
 // Nowhere reports whether neither the plan nor the Watcher has seen the funding output, or
 // a spend of it.
 func (c *Channel) Nowhere() bool {
-	return c.FundingMissing && c.Close == nil && c.Spend != nil && !c.PlanOnly && c.Spend.Place == chain.Unknown
+	return c.FundingMissing && c.Close == nil && !c.PlanOnly && c.Unseen()
 }
 
 // Awaited reports whether lightningd must not meet the peer for the sake of a channel that
@@ -86,8 +90,7 @@ func (s *State) Awaited(c *Channel) bool {
 	if c.State == model.LeftOut {
 		return !c.Held.IsZero() && !c.HoldOver && !c.NothingOurs && s.Now.Before(c.HeldUntil())
 	}
-	nowhere := c.Spend != nil && c.Spend.Place == chain.Unknown
-	return c.State == model.FundingUnconfirmed && !c.HoldOver && (!nowhere || s.Now.Before(c.Since.Add(HoldTime)))
+	return c.State == model.FundingUnconfirmed && !c.HoldOver && (!c.Unseen() || s.Now.Before(c.Since.Add(HoldTime)))
 }
 
 // LookBackEnd is the lowest height that is looked at for a close from before the

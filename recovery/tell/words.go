@@ -612,7 +612,7 @@ func holdAdvice(st *state.State, c *state.Channel) string {
 			continue
 		case o.State == model.LeftOut:
 			after += fmt.Sprintf(", but not before %s: this peer still awaits channel %s, which was left out", o.HeldUntil().UTC().Format(time.RFC3339), o.Channel.ID())
-		case o.Spend != nil && o.Spend.Place == chain.Unknown:
+		case o.Unseen():
 			after += fmt.Sprintf(", but not before %s, or before channel %s with the same peer has %d confirmations", o.Since.Add(state.HoldTime).UTC().Format(time.RFC3339), o.Channel.ID(), decision.MinFundingConfs)
 		default:
 			after += fmt.Sprintf(", but not before channel %s with the same peer has %d confirmations", o.Channel.ID(), decision.MinFundingConfs)
